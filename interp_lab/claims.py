@@ -1,0 +1,99 @@
+"""Claims and the one function that grades them.
+
+A grade is computed from measured evidence and cannot be typed in: `Claim` has no field for it.
+Descriptive evidence (attention, lenses, probes) alone never rises above `DESCRIPTIVE`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from interp_lab.types import Interval
+
+
+class Grade(IntEnum):
+    """How much a claim has been through."""
+
+    DESCRIPTIVE = 0
+    """Observed; no intervention on held-out examples supports it."""
+    CAUSAL = 1
+    """An intervention moved the behaviour on held-out examples of the same templates, more than its control did."""
+    REPLICATED = 2
+    """The same on held-out templates."""
+
+    def __str__(self) -> str:
+        """The lower-case word used in tables and reports."""
+        return self.name.lower()
+
+
+class Split(StrEnum):
+    """Which part of the data a number was measured on."""
+
+    SELECT = "select"
+    """Used to choose heads, layers or coefficients: cannot support a causal claim."""
+    REPORT = "report"
+    """Other examples of the same templates."""
+    HELD_OUT = "held-out templates"
+    """Templates that selection never saw."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The measured effect of one intervention on a behaviour, beside that of its control."""
+
+    what: str
+    """The intervention and the behaviour, such as `zero ablation of 1.3: rise of second-copy loss`."""
+    unit: str
+    effect: Interval
+    """Mean effect over examples."""
+    versus_control: Interval
+    """Paired difference, effect minus the control's effect, example by example."""
+    p_adjusted: float
+    """Of the paired difference, corrected over everything that was tested beside it."""
+    control: str
+    """What the control was, such as `mean of 4 random heads`."""
+    split: Split
+    n_examples: int
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.p_adjusted <= 1.0:
+            raise ValueError(f"p_adjusted={self.p_adjusted} is no probability")
+
+    def is_clear(self, *, alpha: float) -> bool:
+        """Whether effect and paired difference are both clear of zero, on the same side, after correction."""
+        same_side = self.effect.estimate * self.versus_control.estimate > 0
+        return same_side and self.effect.excludes(0.0) and self.versus_control.excludes(0.0) and self.p_adjusted < alpha
+
+
+def grade(effect: Evidence | None, replication: Evidence | None = None, *, alpha: float = 0.05) -> Grade:
+    """Grade what the evidence supports.
+
+    Args:
+        effect: measured on the report split; `None` if no intervention was made.
+        replication: the same intervention measured on held-out templates.
+        alpha: level at which the corrected p-value of the paired difference must lie.
+
+    Returns: CAUSAL if `effect` is clear of zero and of its control on the report split; REPLICATED if besides
+        `replication` is clear, on held-out templates, with the same sign; DESCRIPTIVE otherwise.
+    """
+    if effect is None or effect.split is not Split.REPORT or not effect.is_clear(alpha=alpha):
+        return Grade.DESCRIPTIVE
+    if replication is None or replication.split is not Split.HELD_OUT or not replication.is_clear(alpha=alpha):
+        return Grade.CAUSAL
+    return Grade.REPLICATED if effect.effect.estimate * replication.effect.estimate > 0 else Grade.CAUSAL
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence about a model, with the evidence that it stands on."""
+
+    statement: str
+    observed: str
+    """The descriptive finding, with its interval and its null."""
+    effect: Evidence | None = None
+    replication: Evidence | None = None
+    alpha: float = 0.05
+
+    @property
+    def grade(self) -> Grade:
+        """What the evidence supports; see `grade`."""
+        return grade(self.effect, self.replication, alpha=self.alpha)

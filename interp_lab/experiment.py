@@ -1,0 +1,200 @@
+"""The contract config -> experiment -> result, trackers, and provenance.
+
+An experiment is `Experiment(config).run(tracker=None, run_dir=None, resume=False)`, or
+`.measure(model)` for a model that is in memory already. Its result outlives the model.
+"""
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from interp_lab.claims import Claim
+from interp_lab.config import Config
+from interp_lab.types import HookedModel, ModelIdentity
+
+Progress = Callable[[int, int, str], None]
+"""`(done, total, what)`, called by long work; a `rich` bar at the command line, nothing by default."""
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publication that a method or a number comes from."""
+
+    key: str
+    """Citation key, such as `olsson2022induction`."""
+    title: str
+    authors: str
+    year: int
+    url: str
+    """Where to read it; an arXiv address where there is one."""
+
+    def bibtex(self) -> str:
+        """Return a BibTeX entry."""
+        return f"@misc{{{self.key},\n  title = {{{self.title}}},\n  author = {{{self.authors}}},\n  year = {{{self.year}}},\n  url = {{{self.url}}}\n}}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result came from: enough to make it again, and to cite what it stands on."""
+
+    experiment: str
+    """Name in the registry."""
+    model: ModelIdentity
+    seed: int
+    device: str
+    dtype: str
+    sources: tuple[Source, ...] = ()
+    commit: str | None = None
+    """Git commit of the working directory, with `+dirty` if it had changes; `None` outside a repository."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    """UTC, ISO 8601."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for `provenance.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Provenance":
+        """Rebuild from `as_dict`."""
+        sources = tuple(Source(**source) for source in data["sources"])
+        return cls(**{**data, "model": ModelIdentity.from_dict(data["model"]), "sources": sources})
+
+
+def provenance(
+    experiment: str, model: ModelIdentity, *, seed: int, device: str, dtype: str, sources: Sequence[Source] = ()
+) -> Provenance:
+    """Collect provenance now: commit, package versions and time are read from the surroundings."""
+    return Provenance(
+        experiment, model, seed, device, dtype, tuple(sources),
+        commit=git_commit(Path.cwd()), versions=package_versions(), created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def git_commit(directory: Path) -> str | None:
+    """Return the commit checked out in `directory`, with `+dirty` where tracked files differ; `None` outside git."""
+    quiet = {"cwd": directory, "capture_output": True, "text": True, "check": True, "env": {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}}
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], **quiet).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **quiet).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+dirty" if changed else "")
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages whose behaviour results depend on."""
+    packages = ("interp_lab", "transformer-lens", "sae-lens", "transformers", "torch", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+class Tracker(Protocol):
+    """Where scalars, tables and figures go while an experiment runs; failing to deliver never costs a run."""
+
+    def log(self, values: Mapping[str, float], *, step: int | None = None) -> None:
+        """Record scalars."""
+        ...
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        """Record a table."""
+        ...
+
+    def finish(self) -> None:
+        """Flush and close."""
+        ...
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: figures with what they suggest, and what they do not show."""
+
+    title: str
+    causal: bool
+    """Whether the numbers come from interventions; descriptive and causal sections are set apart on the page."""
+    suggests: str
+    does_not_show: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Plotly figures or HTML fragments, by caption."""
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Result(Protocol):
+    """What an experiment found: arrays and tables, no model."""
+
+    config: Any
+    provenance: Provenance
+
+    def metrics(self) -> dict[str, float]:
+        """Return flat scalars, for trackers and sweeps."""
+        ...
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return tables by name."""
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return per-example arrays by name; with the config they are the whole result."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """Return plotly figures or HTML fragments by name."""
+        ...
+
+    def sections(self) -> list[Section]:
+        """Return what a report shows of this result."""
+        ...
+
+    def claims(self) -> list[Claim]:
+        """Return the sentences that this result supports, with their evidence."""
+        ...
+
+    def summary(self) -> str:
+        """Return a few lines of text: what was found."""
+        ...
+
+
+@runtime_checkable
+class Experiment(Protocol):
+    """A question, with a config; `run` loads the model, `measure` takes one."""
+
+    config: Any
+
+    def run(self, tracker: Tracker | None = None, run_dir: Path | None = None, *, resume: bool = False) -> Any:  # noqa: ANN401 - its own Result
+        """Load the model, measure, keep the result in `run_dir` if given."""
+        ...
+
+    def measure(self, model: HookedModel) -> Any:  # noqa: ANN401 - its own Result
+        """Measure on a model already in memory; tests and notebooks start here."""
+        ...
+
+
+@dataclass(frozen=True)
+class KnownAnswer:
+    """One row of `interp-lab verify`: an instrument, what it must read on a model whose answer is known, and a sabotage."""
+
+    instrument: str
+    expected: str
+    measure: Callable[[], tuple[bool, str]]
+    """Runs the instrument; returns whether it reads true, and what it read."""
+    sabotage: Callable[[], tuple[bool, str]]
+    """The same check on a deliberately broken instrument or model; it must not read true."""
+
+
+__all__ = [
+    "Config", "Experiment", "KnownAnswer", "Progress", "Provenance", "Result", "Section", "Source", "Tracker",
+    "git_commit", "package_versions", "provenance", "silent",
+]  # fmt: skip

@@ -1,0 +1,260 @@
+"""The vocabulary: axis names, tensor aliases, and the nouns that every floor shares.
+
+Axis glossary (the names used in every `Float[Tensor, "..."]` of the package):
+
+    batch      prompts                       query, key   positions of an attention pattern
+    pos        token positions               d_model      residual stream
+    layer      transformer blocks            d_head       one head's q, k, v or z
+    head       attention heads               d_mlp        MLP neurons
+    kv_head    key / value heads (GQA)       d_vocab      vocabulary
+    latent     codec (SAE) latents           site         places an intervention can act on
+    read       positions a metric reads      column       vocabulary entries a metric reads
+    example    units of measurement          cluster      units the bootstrap resamples (templates)
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Tokens = Int[Tensor, "batch pos"]
+Logits = Float[Tensor, "batch pos d_vocab"]
+Pattern = Float[Tensor, "*batch query key"]
+
+HookFunction = Callable[..., Tensor | None]
+"""`(activation, hook) -> replacement or None`, as TransformerLens calls it."""
+
+HeadIndex = tuple[int, int]
+"""`(layer, head)`; written "1.3" in text, as in the circuits literature."""
+
+_BLOCK = re.compile(r"^blocks\.(\d+)\.")
+_HEADED = ("attn.hook_z", "attn.hook_q", "attn.hook_k", "attn.hook_v", "attn.hook_pattern",
+           "attn.hook_attn_scores", "attn.hook_result", "attn.hook_rot_q", "attn.hook_rot_k",
+           "hook_q_input", "hook_k_input", "hook_v_input", "hook_attn_in")  # fmt: skip
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint such as `; did you mean 'x'?` for an error message, or nothing if nothing is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def head_name(index: HeadIndex) -> str:
+    """Return the usual short name of a head, "layer.head"."""
+    return f"{index[0]}.{index[1]}"
+
+
+@dataclass(frozen=True)
+class WeightProcessing:
+    """What was done to the weights after loading.
+
+    Folding and centring leave log-probabilities alone but change the residual stream, so a
+    direction, probe or SAE is meaningful only under the processing it was made with.
+    """
+
+    fold_ln: bool = True
+    """LayerNorm weights and biases folded into the next linear map."""
+    center_writing_weights: bool = True
+    """Maps that write to the residual stream made mean-zero (LayerNorm models only)."""
+    center_unembed: bool = True
+    """Unembedding made mean-zero over the vocabulary (logits shift, log-probabilities do not)."""
+    fold_value_biases: bool = True
+    """Value biases moved into the output bias of the attention layer."""
+
+    @classmethod
+    def named(cls, name: str) -> "WeightProcessing":
+        """Return a preset: `folded` (TransformerLens's default) or `raw` (weights as stored).
+
+        Raises: ValueError, for another name.
+        """
+        presets = {"folded": cls(), "raw": cls(False, False, False, False)}
+        if name not in presets:
+            raise ValueError(f"unknown weight processing {name!r}{nearest(name, presets)}; use 'folded' or 'raw'")
+        return presets[name]
+
+    def difference(self, other: "WeightProcessing") -> list[str]:
+        """Return the names of the steps on which the two disagree."""
+        return [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
+
+    def __str__(self) -> str:
+        """`folded`, `raw`, or the steps that were applied."""
+        for name in ("folded", "raw"):
+            if self == self.named(name):
+                return name
+        return "+".join(f.name for f in fields(self) if getattr(self, f.name))
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model, under which weight processing: what two artefacts must share before they meet."""
+
+    name: str
+    """As given to `load_model`."""
+    processing: WeightProcessing
+    n_layers: int
+    d_model: int
+    d_vocab: int
+
+    def require_same(self, other: "ModelIdentity", *, what: str) -> None:
+        """Refuse to combine `what` (made on `other`) with this model.
+
+        Raises: ValueError, naming each field that differs and the way out.
+        """
+        differing = [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
+        if not differing:
+            return
+        told = "; ".join(f"{name}: {what} has {getattr(other, name)}, the model has {getattr(self, name)}" for name in differing)
+        remedy = f"load the model with processing={str(other.processing)!r}" if differing == ["processing"] else "use the model it was made on"
+        raise ValueError(f"{what} does not belong to this model ({told}); {remedy}, or make {what} again")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON and safetensors headers."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "ModelIdentity":
+        """Rebuild from `as_dict`."""
+        return cls(**{**data, "processing": WeightProcessing(**data["processing"])})
+
+
+@runtime_checkable
+class HookedModel(Protocol):
+    """What interp_lab needs of a model: satisfied by `HookedTransformer` and by `TransformerBridge`."""
+
+    cfg: Any
+    """Shape of the model: `n_layers`, `n_heads`, `d_model`, `d_head`, `d_vocab`, `n_ctx`, ..."""
+
+    @property
+    def hook_dict(self) -> dict[str, Any]:
+        """Hook points by their full name."""
+        ...
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - TransformerLens's own signature
+        """Run the model."""
+        ...
+
+    def hooks(self, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:  # noqa: ANN401
+        """Install hooks for the length of a `with` block."""
+        ...
+
+    def run_with_cache(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Run and keep activations."""
+        ...
+
+    def run_with_hooks(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Run under temporary hooks."""
+        ...
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """A place in a model: a hook point, and optionally one head, position or codec latent of it."""
+
+    hook: str
+    """Full hook name, such as `blocks.3.attn.hook_z`."""
+    head: int | None = None
+    """Index on the head axis (the key / value heads for k and v of a GQA model)."""
+    position: int | None = None
+    """Absolute token position; negative counts from the end of the prompt."""
+    latent: int | None = None
+    """Index on the last axis: an MLP neuron, or a latent when a codec is attached."""
+
+    def __post_init__(self) -> None:
+        if self.head is not None and not self.has_head_axis:
+            raise ValueError(f"head={self.head} needs a hook point with a head axis, but {self.hook!r} has none; use e.g. 'blocks.0.attn.hook_z'")
+
+    @classmethod
+    def of_head(cls, layer: int, head: int, *, at: Literal["z", "q", "k", "v", "pattern"] = "z", position: int | None = None) -> "Site":
+        """Return the site of one attention head's output (or its q, k, v or pattern)."""
+        return cls(f"blocks.{layer}.attn.hook_{at}", head=head, position=position)
+
+    @property
+    def layer(self) -> int | None:
+        """Index of the block; `None` for hook points outside the blocks."""
+        found = _BLOCK.match(self.hook)
+        return int(found.group(1)) if found else None
+
+    @property
+    def has_head_axis(self) -> bool:
+        """Whether activations here are split by head."""
+        return self.hook.split(".", 2)[-1] in _HEADED
+
+    def __str__(self) -> str:
+        """Short name for tables: `1.3` for a head's output, else the hook with its indices."""
+        if self.hook.endswith("attn.hook_z") and self.head is not None:
+            name = head_name((self.layer or 0, self.head))
+        else:
+            name = self.hook.removeprefix("blocks.") + ("" if self.head is None else f"[{self.head}]")
+        return name + ("" if self.position is None else f"@{self.position}") + ("" if self.latent is None else f"#{self.latent}")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95
+    n_clusters: int = 0
+    """Independent units that were resampled; 0 where the interval was not estimated from data."""
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside the closed interval."""
+        return value < self.low or value > self.high
+
+    def __str__(self) -> str:
+        """`0.123 [0.100, 0.150]`."""
+        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+class Codec(Protocol):
+    """A dictionary over activations (an SAE, a PCA, a rotation): what an intervention on latents goes through."""
+
+    def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
+        """Return the latents of an activation."""
+        ...
+
+    def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_in"]:
+        """Return the reconstruction."""
+        ...
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction in activation space, tied to the hook point and the model that it was found on."""
+
+    vector: Float[Tensor, " d_model"]
+    """Not normalised: the scale is part of what was measured."""
+    hook: str
+    model: ModelIdentity
+    method: str
+    """How it was found, such as `mean difference`."""
+
+
+class Scorer(Protocol):
+    """Anything that gives tokens a number each: a probe, a lens, a monitor, a feature."""
+
+    def __call__(self, activations: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos"]:
+        """Return one score per token."""
+        ...
+
+
+def require_tokens(tokens: Tensor, *, what: str = "tokens") -> None:
+    """Refuse an empty batch.
+
+    Raises: ValueError.
+    """
+    if tokens.numel() == 0:
+        raise ValueError(f"{what} is empty (shape {tuple(tokens.shape)}); give at least one sequence of at least one token")
+
+
+def as_tensor_index(values: Sequence[int] | Tensor) -> Int[Tensor, " n"]:
+    """Return indices as a long tensor, whatever integer sequence they came in."""
+    return torch.as_tensor(values, dtype=torch.long)
