@@ -14,7 +14,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from interp_lab.types import WeightProcessing, nearest
 
-
 ConfigT = TypeVar("ConfigT", bound="Config")
 
 
@@ -83,7 +82,11 @@ def _read_processing(value: Any) -> Any:  # noqa: ANN401 - what a user wrote
 
 def _write_processing(value: WeightProcessing) -> Any:  # noqa: ANN401 - a name or a mapping
     name = str(value)
-    return name if name in ("folded", "raw") else {key: getattr(value, key) for key in WeightProcessing.__dataclass_fields__}
+    return (
+        name
+        if name in ("folded", "raw")
+        else {key: getattr(value, key) for key in WeightProcessing.__dataclass_fields__}
+    )
 
 
 Processing = Annotated[WeightProcessing, BeforeValidator(_read_processing), PlainSerializer(_write_processing)]
@@ -151,7 +154,7 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:  # noqa: ANN401 - any plain value
-    """Read one value as Python would (`None`, `1e-05`, `[0, 1]`), else as YAML for brackets and booleans, else as text."""
+    """Read a value as Python would (`None`, `1e-05`, `[0, 1]`), else brackets and booleans as YAML, else as text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from interp_lab.claims import Claim
-from interp_lab.config import Config
 from interp_lab.types import HookedModel, ModelIdentity
 
 Progress = Callable[[int, int, str], None]
@@ -43,7 +42,8 @@ class Source:
 
     def bibtex(self) -> str:
         """Return a BibTeX entry."""
-        return f"@misc{{{self.key},\n  title = {{{self.title}}},\n  author = {{{self.authors}}},\n  year = {{{self.year}}},\n  url = {{{self.url}}}\n}}"
+        entries = {"title": self.title, "author": self.authors, "year": self.year, "url": self.url}
+        return "\n".join([f"@misc{{{self.key},", *(f"  {name} = {{{value}}}," for name, value in entries.items()), "}"])
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Provenance:
     def from_dict(cls, data: Mapping[str, Any]) -> "Provenance":
         """Rebuild from `as_dict`."""
         sources = tuple(Source(**source) for source in data["sources"])
-        return cls(**{**data, "model": ModelIdentity.from_dict(data["model"]), "sources": sources})
+        values: dict[str, Any] = {**data, "model": ModelIdentity.from_dict(data["model"]), "sources": sources}
+        return cls(**values)
 
 
 def provenance(
@@ -79,20 +80,34 @@ def provenance(
 ) -> Provenance:
     """Collect provenance now: commit, package versions and time are read from the surroundings."""
     return Provenance(
-        experiment, model, seed, device, dtype, tuple(sources),
-        commit=git_commit(Path.cwd()), versions=package_versions(), created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )  # fmt: skip
+        experiment=experiment,
+        model=model,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        sources=tuple(sources),
+        commit=git_commit(Path.cwd()),
+        versions=package_versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def git_commit(directory: Path) -> str | None:
     """Return the commit checked out in `directory`, with `+dirty` where tracked files differ; `None` outside git."""
-    quiet = {"cwd": directory, "capture_output": True, "text": True, "check": True, "env": {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}}
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], **quiet).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **quiet).stdout.strip()
+        head = _git(directory, "rev-parse", "HEAD")
+        changed = _git(directory, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+dirty" if changed else "")
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def package_versions() -> dict[str, str]:
@@ -184,7 +199,7 @@ class Experiment(Protocol):
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """One row of `interp-lab verify`: an instrument, what it must read on a model whose answer is known, and a sabotage."""
+    """One row of `interp-lab verify`: an instrument and what it must read on a model whose answer is known."""
 
     instrument: str
     expected: str
@@ -192,9 +207,3 @@ class KnownAnswer:
     """Runs the instrument; returns whether it reads true, and what it read."""
     sabotage: Callable[[], tuple[bool, str]]
     """The same check on a deliberately broken instrument or model; it must not read true."""
-
-
-__all__ = [
-    "Config", "Experiment", "KnownAnswer", "Progress", "Provenance", "Result", "Section", "Source", "Tracker",
-    "git_commit", "package_versions", "provenance", "silent",
-]  # fmt: skip

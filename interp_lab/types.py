@@ -14,12 +14,11 @@ Axis glossary (the names used in every `Float[Tensor, "..."]` of the package):
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -34,9 +33,7 @@ HeadIndex = tuple[int, int]
 """`(layer, head)`; written "1.3" in text, as in the circuits literature."""
 
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
-_HEADED = ("attn.hook_z", "attn.hook_q", "attn.hook_k", "attn.hook_v", "attn.hook_pattern",
-           "attn.hook_attn_scores", "attn.hook_result", "attn.hook_rot_q", "attn.hook_rot_k",
-           "hook_q_input", "hook_k_input", "hook_v_input", "hook_attn_in")  # fmt: skip
+_HEADED = re.compile(r"(attn\.hook_(z|q|k|v|rot_q|rot_k|pattern|attn_scores|result)|hook_([qkv]_input|attn_in))$")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -109,8 +106,9 @@ class ModelIdentity:
         differing = [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
         if not differing:
             return
-        told = "; ".join(f"{name}: {what} has {getattr(other, name)}, the model has {getattr(self, name)}" for name in differing)
-        remedy = f"load the model with processing={str(other.processing)!r}" if differing == ["processing"] else "use the model it was made on"
+        told = "; ".join(f"{name}: {getattr(other, name)}, not the model's {getattr(self, name)}" for name in differing)
+        only_processing = differing == ["processing"]
+        remedy = f"load the model with processing={str(other.processing)!r}" if only_processing else "use its own model"
         raise ValueError(f"{what} does not belong to this model ({told}); {remedy}, or make {what} again")
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,7 +118,8 @@ class ModelIdentity:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "ModelIdentity":
         """Rebuild from `as_dict`."""
-        return cls(**{**data, "processing": WeightProcessing(**data["processing"])})
+        values: dict[str, Any] = {**data, "processing": WeightProcessing(**data["processing"])}
+        return cls(**values)
 
 
 @runtime_checkable
@@ -147,6 +146,10 @@ class HookedModel(Protocol):
         """Run and keep activations."""
         ...
 
+    def parameters(self) -> Iterable[Tensor]:
+        """Return the weights."""
+        ...
+
     def run_with_hooks(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Run under temporary hooks."""
         ...
@@ -167,10 +170,15 @@ class Site:
 
     def __post_init__(self) -> None:
         if self.head is not None and not self.has_head_axis:
-            raise ValueError(f"head={self.head} needs a hook point with a head axis, but {self.hook!r} has none; use e.g. 'blocks.0.attn.hook_z'")
+            raise ValueError(
+                f"head={self.head} needs a hook point with a head axis, and {self.hook!r} has none; "
+                "use e.g. 'blocks.0.attn.hook_z'"
+            )
 
     @classmethod
-    def of_head(cls, layer: int, head: int, *, at: Literal["z", "q", "k", "v", "pattern"] = "z", position: int | None = None) -> "Site":
+    def of_head(
+        cls, layer: int, head: int, *, at: Literal["z", "q", "k", "v", "pattern"] = "z", position: int | None = None
+    ) -> "Site":
         """Return the site of one attention head's output (or its q, k, v or pattern)."""
         return cls(f"blocks.{layer}.attn.hook_{at}", head=head, position=position)
 
@@ -183,7 +191,7 @@ class Site:
     @property
     def has_head_axis(self) -> bool:
         """Whether activations here are split by head."""
-        return self.hook.split(".", 2)[-1] in _HEADED
+        return _HEADED.search(self.hook) is not None
 
     def __str__(self) -> str:
         """Short name for tables: `1.3` for a head's output, else the hook with its indices."""
@@ -191,7 +199,8 @@ class Site:
             name = head_name((self.layer or 0, self.head))
         else:
             name = self.hook.removeprefix("blocks.") + ("" if self.head is None else f"[{self.head}]")
-        return name + ("" if self.position is None else f"@{self.position}") + ("" if self.latent is None else f"#{self.latent}")
+        at = "" if self.position is None else f"@{self.position}"
+        return name + at + ("" if self.latent is None else f"#{self.latent}")
 
 
 @dataclass(frozen=True)
@@ -252,9 +261,6 @@ def require_tokens(tokens: Tensor, *, what: str = "tokens") -> None:
     Raises: ValueError.
     """
     if tokens.numel() == 0:
-        raise ValueError(f"{what} is empty (shape {tuple(tokens.shape)}); give at least one sequence of at least one token")
-
-
-def as_tensor_index(values: Sequence[int] | Tensor) -> Int[Tensor, " n"]:
-    """Return indices as a long tensor, whatever integer sequence they came in."""
-    return torch.as_tensor(values, dtype=torch.long)
+        raise ValueError(
+            f"{what} is empty (shape {tuple(tokens.shape)}); give at least one sequence of at least one token"
+        )

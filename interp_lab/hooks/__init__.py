@@ -1,0 +1,29 @@
+"""Record, replace, add and ablate activations, for the length of a `with` block.
+
+The only place where hooks are registered. Names and indices are checked before anything runs,
+activations are copied before they are edited, hooks are removed whatever happens, and an edit that
+never fired is an error: a silent no-op is the commonest bug of intervention code.
+"""
+
+from interp_lab.hooks.edit import Edit, HookNeverFiredError, ablate, add, edited, replace
+from interp_lab.hooks.record import NonFiniteActivationError, capture, first_non_finite, record
+from interp_lab.hooks.sites import at_site, hook_names, n_heads_at, require_editable, require_hook, require_site
+
+__all__ = [
+    "Edit",
+    "HookNeverFiredError",
+    "NonFiniteActivationError",
+    "ablate",
+    "add",
+    "at_site",
+    "capture",
+    "edited",
+    "first_non_finite",
+    "hook_names",
+    "n_heads_at",
+    "record",
+    "replace",
+    "require_editable",
+    "require_hook",
+    "require_site",
+]

@@ -1,0 +1,94 @@
+"""Keep activations, and say where they stop being finite."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp_lab.hooks.edit import HookNeverFiredError
+from interp_lab.hooks.sites import hook_names, require_hook
+from interp_lab.types import HookedModel, Site, Tokens, require_tokens
+
+_MASKED = ("hook_attn_scores",)
+"""Hook points that hold -inf by design."""
+
+
+class NonFiniteActivationError(ValueError):
+    """An activation holds NaN or inf; the message names the first hook point that does."""
+
+
+@contextmanager
+def record(model: HookedModel, names: Sequence[str], *, graph: bool = False) -> Generator[dict[str, Tensor]]:
+    """Keep activations of every forward pass inside the block (the last one wins) in the dictionary it yields.
+
+    Args:
+        names: full hook names.
+        graph: keep the autograd graph, for gradients with respect to activations; else a detached copy.
+
+    Raises: ValueError, for a hook point that the model has not; HookNeverFiredError, if one was not reached.
+    """
+    for name in names:
+        require_hook(model, name)
+    kept: dict[str, Tensor] = {}
+
+    def hook_for(name: str) -> Callable[..., None]:
+        def keep(activation: Tensor, hook: object) -> None:
+            kept[name] = activation if graph else activation.detach().clone()
+
+        return keep
+
+    with model.hooks(fwd_hooks=[(name, hook_for(name)) for name in names]):
+        yield kept
+    missing = [name for name in names if name not in kept]
+    if missing:
+        raise HookNeverFiredError(
+            f"{', '.join(missing)} recorded nothing: the model did not pass through it in the block"
+        )
+
+
+def capture(model: HookedModel, tokens: Tokens, names: Sequence[str]) -> dict[str, Float[Tensor, "..."]]:
+    """Run once, without gradients, and return the activations asked for; layers above the last of them are not run.
+
+    Raises: ValueError, for empty tokens or unknown names; NonFiniteActivationError, naming where it began.
+    """
+    require_tokens(tokens)
+    with torch.inference_mode(), record(model, names) as kept:
+        model(tokens, **stopping_after(model, names))
+    finite = [torch.isfinite(kept[name]).all() for name in names if not name.endswith(_MASKED)]
+    if finite and not torch.stack(finite).all():
+        raise NonFiniteActivationError(first_non_finite(model, tokens))
+    return kept
+
+
+def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | None]:
+    """Return the keyword arguments of a forward pass that runs no layer above the last one named."""
+    layers = [Site(name).layer for name in names]
+    if any(
+        layer is None and not name.startswith(("hook_embed", "hook_pos_embed"))
+        for layer, name in zip(layers, names, strict=True)
+    ):
+        return {}
+    return {"stop_at_layer": max((layer for layer in layers if layer is not None), default=-1) + 1}
+
+
+def first_non_finite(model: HookedModel, tokens: Tokens) -> str:
+    """Run once more through every hook point and say where NaN or inf first appears."""
+    found: list[str] = []
+
+    def hook_for(name: str) -> Callable[..., None]:
+        def look(activation: Tensor, hook: object) -> None:
+            if not found and not torch.isfinite(activation).all():
+                found.append(name)
+
+        return look
+
+    names = [name for name in hook_names(model) if ".hook_" in f".{name}" and not name.endswith(_MASKED)]
+    with torch.inference_mode(), model.hooks(fwd_hooks=[(name, hook_for(name)) for name in names]):
+        model(tokens)
+    if not found:
+        return "activations were NaN or inf, but not when the model was run again: something else changes it"
+    layer = Site(found[0]).layer
+    where = "before the first layer" if layer is None else f"in layer {layer}"
+    return f"activations are NaN or inf from {found[0]!r} ({where}) on; check the weights, the dtype and the input"

@@ -1,0 +1,100 @@
+"""Which hook points and indices a model has, checked before anything runs; and the view a site names."""
+
+from torch import Tensor
+
+from interp_lab.types import HookedModel, Site, nearest
+
+_GATED = {
+    "attn.hook_result": "set_use_attn_result",
+    "hook_q_input": "set_use_split_qkv_input",
+    "hook_k_input": "set_use_split_qkv_input",
+    "hook_v_input": "set_use_split_qkv_input",
+    "hook_attn_in": "set_use_attn_in",
+    "hook_mlp_in": "set_use_hook_mlp_in",
+}
+"""Hook points that exist but stay silent until this setter is called (TransformerLens 3.9)."""
+
+
+def hook_names(model: HookedModel) -> list[str]:
+    """Return the names of the hook points of a model."""
+    return list(model.hook_dict)
+
+
+def require_hook(model: HookedModel, name: str) -> None:
+    """Refuse a hook point that the model has not, or that would stay silent.
+
+    Raises: ValueError, with the nearest name, or with the setter that switches the hook point on.
+    """
+    known = model.hook_dict
+    if name not in known:
+        raise ValueError(f"the model has no hook point {name!r}{nearest(name, known)}")
+    setter = _GATED.get(name.split(".", 2)[-1])
+    if setter is not None and not getattr(model.cfg, setter.removeprefix("set_"), False):
+        raise ValueError(f"hook point {name!r} never fires until model.{setter}(True) is called")
+
+
+def require_editable(model: HookedModel, name: str) -> None:
+    """Refuse to edit a hook point where the edit would not reach everything that reads it; raises as `require_hook`.
+
+    `TransformerBridge` shows `hook_resid_mid` at the entrance of the MLP's norm only, so that an edit there
+    would miss the skip connection.
+    """
+    require_hook(model, name)
+    if name.endswith("hook_resid_mid") and hasattr(model, "enable_compatibility_mode"):
+        raise ValueError(
+            f"editing {name!r} on a TransformerBridge would miss the skip connection; "
+            "add the difference at 'hook_attn_out' of the same layer, or load the model with backend='hooked'"
+        )
+
+
+def n_heads_at(model: HookedModel, name: str) -> int:
+    """Return the size of the head axis: key / value heads for k and v of a grouped-query model, else query heads."""
+    kv_heads = getattr(model.cfg, "n_key_value_heads", None)
+    if kv_heads and name.endswith(("attn.hook_k", "attn.hook_v", "attn.hook_rot_k", "hook_k_input", "hook_v_input")):
+        return int(kv_heads)
+    return int(model.cfg.n_heads)
+
+
+def require_site(model: HookedModel, site: Site) -> None:
+    """Refuse a site that is not in the model.
+
+    Raises: ValueError, naming the index, the range it must lie in, and for grouped-query keys and values why.
+    """
+    layer, n_layers = site.layer, int(model.cfg.n_layers)
+    if layer is not None and layer >= n_layers:
+        raise ValueError(f"layer {layer} of {site.hook!r} is out of range: the model has layers 0 to {n_layers - 1}")
+    require_hook(model, site.hook)
+    if site.head is None:
+        return
+    n_heads = n_heads_at(model, site.hook)
+    if not 0 <= site.head < n_heads:
+        grouped = n_heads != int(model.cfg.n_heads)
+        why = f" (keys and values are shared: {n_heads} for {model.cfg.n_heads} query heads)" if grouped else ""
+        raise ValueError(f"head {site.head} is out of range at {site.hook!r}: use 0 to {n_heads - 1}{why}")
+
+
+def at_site(activation: Tensor, site: Site) -> Tensor:
+    """Return the view of an activation that a site names; writing to it writes to the activation.
+
+    The batch axis stays; position, head and last-axis indices are dropped. For patterns and scores
+    `[batch, head, query, key]` a position is a query position.
+
+    Raises: ValueError, if the position or latent is outside the activation.
+    """
+    by_query = site.hook.endswith(("hook_pattern", "hook_attn_scores"))
+    index: list[int | slice] = [slice(None)] * activation.ndim
+    if site.position is not None:
+        axis = 2 if by_query else 1
+        _require_index(site.position, activation.shape[axis], f"position of {site.hook!r}")
+        index[axis] = site.position
+    if site.head is not None:
+        index[1 if by_query else 2] = site.head
+    if site.latent is not None:
+        _require_index(site.latent, activation.shape[-1], f"index on the last axis of {site.hook!r}")
+        index[-1] = site.latent
+    return activation[tuple(index)]
+
+
+def _require_index(index: int, size: int, what: str) -> None:
+    if not -size <= index < size:
+        raise ValueError(f"{what} is {index}, outside the {size} there are; use {-size} to {size - 1}")

@@ -1,0 +1,1 @@
+"""Behaviours to measure: prompts with their answers, one file per family."""

@@ -1,0 +1,65 @@
+"""Random repeated tokens for any model: which symbols it may be shown, and the loss of the second copy."""
+
+from itertools import pairwise
+
+from interp_lab.metrics import Metric, next_token_loss
+from interp_lab.organisms.repeats import RepeatedTokens, repeated_twice
+from interp_lab.types import HookedModel
+
+
+def repeats_for(
+    model: HookedModel, n_sequences: int, period: int, *, seed: int, bos_token: int | None = None
+) -> RepeatedTokens:
+    """Draw `[BOS, x, x]` from the symbols of a model, on the model's device.
+
+    Args:
+        bos_token: token to start with; `None` takes the tokenizer's, and 0 where there is no tokenizer.
+
+    Raises: ValueError, if the period does not fit the context, or the vocabulary has too few ordinary tokens.
+    """
+    bos = beginning_token(model) if bos_token is None else bos_token
+    symbols = ordinary_tokens(model, bos)
+    drawn = repeated_twice(n_sequences, period, seed=seed, n_ctx=int(model.cfg.n_ctx), symbols=symbols, bos=bos)
+    device = next(iter(model.parameters())).device
+    return RepeatedTokens(drawn.tokens.to(device), drawn.period, drawn.offset)
+
+
+def beginning_token(model: HookedModel) -> int:
+    """Return the id that sequences start with: the tokenizer's BOS, or 0 for a model without tokenizer.
+
+    Raises: ValueError, if there is a tokenizer and it has no BOS token.
+    """
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        return 0
+    if tokenizer.bos_token_id is None:
+        raise ValueError("the tokenizer has no BOS token; say which token sequences start with (bos_token=)")
+    return int(tokenizer.bos_token_id)
+
+
+def ordinary_tokens(model: HookedModel, bos: int) -> range:
+    """Return the longest run of token ids that holds neither BOS nor any special token of the tokenizer."""
+    d_vocab = int(model.cfg.d_vocab)
+    tokenizer = getattr(model, "tokenizer", None)
+    special = {bos, *(tokenizer.all_special_ids if tokenizer is not None else ())}
+    bounds = [-1, *sorted(token for token in special if 0 <= token < d_vocab), d_vocab]
+    runs = [range(low + 1, high) for low, high in pairwise(bounds)]
+    return max(runs, key=len)
+
+
+def second_copy_loss(repeats: RepeatedTokens) -> Metric:
+    """Return the mean loss (nats) of predicting the second copy, from its second token on.
+
+    The first token of the second copy is left out: nothing before it says that the segment begins again.
+    """
+    return _copy_loss(repeats, copy=1, name="second-copy loss")
+
+
+def first_copy_loss(repeats: RepeatedTokens) -> Metric:
+    """Return the mean loss (nats) of predicting the first copy, from its second token on; chance is ln(symbols)."""
+    return _copy_loss(repeats, copy=0, name="first-copy loss")
+
+
+def _copy_loss(repeats: RepeatedTokens, *, copy: int, name: str) -> Metric:
+    start = 1 + repeats.offset + copy * repeats.period
+    return next_token_loss(repeats.tokens, first=start + 1, last=start + repeats.period - 1, name=name)
