@@ -16,7 +16,7 @@ from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import NonFiniteActivationError, first_non_finite
 from interp_lab.interventions import Intervention, applied, require_intervention
 from interp_lab.metrics import Metric
-from interp_lab.stats import adjust_p_values, bootstrap_interval, paired_difference
+from interp_lab.stats import bootstrap_interval, paired_difference
 from interp_lab.types import HookedModel, Tokens, require_tokens
 
 
@@ -64,36 +64,41 @@ def effects_of(
         raise ValueError("no interventions to measure; give at least one")
     for intervention in interventions:
         require_intervention(model, intervention)
-    batches = torch.arange(len(tokens)).split(batch_size)
-    total = len(batches) * (1 + len(interventions))
-    baseline, changed = [], []
+    baseline = metric_values(model, tokens, metric, batch_size=batch_size)
+    changed = []
     with torch.inference_mode():
-        for done, rows in enumerate(batches):
-            step = done * (1 + len(interventions))
-            baseline.append(metric.rows(rows)(_checked_logits(model, tokens[rows])))
+        for nth, intervention in enumerate(interventions):
             values = []
-            for nth, intervention in enumerate(interventions):
-                progress(step + nth + 1, total, intervention.name)
+            for rows in torch.arange(len(tokens)).split(batch_size):
                 with applied(model, intervention.rows(rows)):
                     values.append(metric.rows(rows)(model(tokens[rows])))
-            changed.append(torch.stack(values))
-    progress(total, total, "done")
-    before = torch.cat(baseline)
-    changes = torch.cat(changed, dim=-1) - before
+            changed.append(torch.cat(values))
+            progress(nth + 1, len(interventions), intervention.name)
     return Effects(
         names=tuple(intervention.name for intervention in interventions),
         metric=metric.name,
         unit=metric.unit,
-        baseline=before.double().cpu().numpy(),
-        changes=changes.double().cpu().numpy(),
+        baseline=baseline,
+        changes=torch.stack(changed).double().cpu().numpy() - baseline,
     )
 
 
-def _checked_logits(model: HookedModel, tokens: Tokens) -> torch.Tensor:
-    logits = model(tokens)
-    if not torch.isfinite(logits).all():
-        raise NonFiniteActivationError(first_non_finite(model, tokens))
-    return logits
+def metric_values(
+    model: HookedModel, tokens: Tokens, metric: Metric, *, batch_size: int = 64
+) -> Float[np.ndarray, " example"]:
+    """Return the metric of the untouched model, one value per prompt.
+
+    Raises: ValueError, for no prompts; NonFiniteActivationError, if the model yields NaN or inf, naming where.
+    """
+    require_tokens(tokens)
+    values = []
+    with torch.inference_mode():
+        for rows in torch.arange(len(tokens)).split(batch_size):
+            logits = model(tokens[rows])
+            if not torch.isfinite(logits).all():
+                raise NonFiniteActivationError(first_non_finite(model, tokens[rows]))
+            values.append(metric.rows(rows)(logits))
+    return torch.cat(values).double().cpu().numpy()
 
 
 def evidence_against(
@@ -117,7 +122,7 @@ def evidence_against(
     """
     own = bootstrap_interval(effects.changes, clusters, level=level, seed=seed)
     against = paired_difference(effects.changes, control, clusters, level=level, seed=seed)
-    adjusted = adjust_p_values(against.p_values)
+    adjusted = against.p_adjusted()
     return [
         Evidence(
             what=f"{name}: change of {effects.metric}",

@@ -153,40 +153,59 @@ def _in_turn(edits: Sequence[Edit]) -> Edit:
     return edit
 
 
-def ablation(
+def ablations(
     model: HookedModel,
-    sites: Sequence[Site],
+    groups: Sequence[Sequence[Site]],
     *,
     kind: Ablation,
     reference: Tokens | None = None,
     n_examples: int | None = None,
     seed: int = 0,
-) -> Intervention:
-    """Return the ablation of a set of sites.
+) -> list[Intervention]:
+    """Return one ablation per group of sites; reference prompts are run once for all of them.
 
     Args:
+        groups: sites that are ablated together.
         reference: prompts that mean and resample ablation take their values from, as long as those ablated.
         n_examples: prompts that will be ablated; resample ablation draws one reference prompt for each.
 
-    Raises: ValueError, if the kind needs reference prompts or `n_examples` and was given none.
+    Raises: ValueError, for sites the model has not, or if the kind needs `reference` or `n_examples` and has none.
     """
+    sites = list(dict.fromkeys(site for group in groups for site in group))
     for site in sites:
         require_site(model, site)
-    name = f"{kind} ablation of {'+'.join(str(site) for site in sites)}"
-    if kind is Ablation.ZERO:
-        return Intervention(tuple(sites), Op.REPLACE, tuple(torch.zeros(()) for _ in sites), name)
-    if reference is None:
-        raise ValueError(
-            f"{kind} ablation takes its values from reference prompts; give reference=tokens, or use 'zero'"
+    values = dict(zip(sites, _ablated_values(model, sites, kind, reference, n_examples, seed), strict=True))
+    return [
+        Intervention(
+            sites=tuple(group),
+            op=Op.REPLACE,
+            payloads=tuple(values[site] for site in group),
+            name=f"{kind} ablation of {'+'.join(str(site) for site in group)}",
+            per_example=kind is Ablation.RESAMPLE,
         )
+        for group in groups
+    ]
+
+
+def _ablated_values(
+    model: HookedModel,
+    sites: Sequence[Site],
+    kind: Ablation,
+    reference: Tokens | None,
+    n_examples: int | None,
+    seed: int,
+) -> list[Tensor]:
+    if kind is Ablation.ZERO:
+        return [torch.zeros(()) for _ in sites]
+    if reference is None:
+        raise ValueError(f"{kind} ablation takes its values from reference prompts; give reference=, or use 'zero'")
     values = reference_values(model, sites, reference)
     if kind is Ablation.MEAN:
-        return Intervention(tuple(sites), Op.REPLACE, tuple(value.mean(0) for value in values), name)
+        return [value.mean(0) for value in values]
     if n_examples is None:
-        raise ValueError("resample ablation draws one reference prompt per ablated prompt; give n_examples")
+        raise ValueError("resample ablation draws one reference prompt per ablated prompt; give n_examples=")
     drawn = torch.randint(len(reference), (n_examples,), generator=torch.Generator().manual_seed(seed))
-    payloads = tuple(value[drawn.to(value.device)] for value in values)
-    return Intervention(tuple(sites), Op.REPLACE, payloads, name, per_example=True)
+    return [value[drawn.to(value.device)] for value in values]
 
 
 def reference_values(

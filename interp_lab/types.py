@@ -33,7 +33,7 @@ HeadIndex = tuple[int, int]
 """`(layer, head)`; written "1.3" in text, as in the circuits literature."""
 
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
-_HEADED = re.compile(r"(attn\.hook_(z|q|k|v|rot_q|rot_k|pattern|attn_scores|result)|hook_([qkv]_input|attn_in))$")
+_HEADED = re.compile(r"\.(attn\.hook_(z|q|k|v|rot_q|rot_k|pattern|attn_scores|result)|hook_([qkv]_input|attn_in))$")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -59,7 +59,7 @@ def capture(model: HookedModel, tokens: Tokens, names: Sequence[str]) -> dict[st
     finite = [torch.isfinite(kept[name]).all() for name in names if not name.endswith(_MASKED)]
     if finite and not torch.stack(finite).all():
         raise NonFiniteActivationError(first_non_finite(model, tokens))
-    return kept
+    return {name: kept[name] for name in names}
 
 
 def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | None]:

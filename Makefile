@@ -1,0 +1,50 @@
+# Everything from nothing but Python 3.11+ and make. Every target sets itself up, and may be run again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Models, text and tests are in the repository: nothing is fetched after the install.
+export HF_HUB_OFFLINE := 1
+export TRANSFORMERS_OFFLINE := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint types tests notebooks bench clean
+.DEFAULT_GOAL := demo
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing (once)"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## score and ablate the heads of the bundled models; tables here, heatmaps in out/demo/index.html
+	@$(BIN)/interp-lab demo --out out/demo
+
+test: lint types tests notebooks  ## all that must hold
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/ty check
+
+# One thread each: on two cores torch's and numpy's pools only get in each other's way.
+tests: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --durations=10
+
+notebooks: $(READY)
+	rm -rf build/notebooks && mkdir -p build/notebooks
+	$(BIN)/jupytext --quiet --to ipynb --output-dir build/notebooks notebooks/*.py
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 build/notebooks
+
+bench: $(READY)  ## times as ratios against reference implementations, interleaved; reported, never asserted
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf build out .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -prune -exec rm -rf {} +

@@ -1,0 +1,112 @@
+"""Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from interp_lab.models import identity_of
+from jaxtyping import Float
+
+from interp_lab.attention.config import AttentionHeadsConfig
+from interp_lab.attention.heads import all_heads, chance_scores, head_scores
+from interp_lab.attention.result import AttentionHeadsResult
+from interp_lab.effects import Effects, effects_of, metric_values
+from interp_lab.experiment import Progress, Provenance, Source, Tracker, provenance, silent
+from interp_lab.interventions import ablations
+from interp_lab.organisms.repeats import RepeatedTokens
+from interp_lab.tasks.repeats import first_copy_loss, repeats_for, second_copy_loss
+from interp_lab.types import HookedModel, Site, Tokens
+
+NAME = "attention_heads"
+"""In the registry, and at the head of every config file."""
+
+SOURCES = (
+    Source(
+        "olsson2022induction", "In-context Learning and Induction Heads", "Olsson and others", 2022,
+        "https://arxiv.org/abs/2209.11895",
+    ),
+    Source(
+        "elhage2021framework", "A Mathematical Framework for Transformer Circuits", "Elhage and others", 2021,
+        "https://transformer-circuits.pub/2021/framework/index.html",
+    ),
+    Source(
+        "benjamini1995fdr", "Controlling the False Discovery Rate: A Practical and Powerful Approach to Multiple "
+        "Testing", "Benjamini and Hochberg", 1995, "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AttentionHeads:
+    """Score every head on repeated random tokens; ablate every head and see whether the second copy suffers.
+
+    Types are chosen on half of the sequences; scores and effects are reported on the other half, effects
+    again on another period. The control of an ablation is the mean effect of ablating heads of no type.
+    """
+
+    config: AttentionHeadsConfig
+
+    def run(
+        self,
+        tracker: Tracker | None = None,
+        run_dir: Path | None = None,
+        *,
+        resume: bool = False,
+        progress: Progress = silent,
+    ) -> AttentionHeadsResult:
+        """Load the model, measure, and keep the result in `run_dir` if there is one."""
+        raise NotImplementedError
+
+    def measure(self, model: HookedModel, *, progress: Progress = silent) -> AttentionHeadsResult:
+        """Measure on a model already in memory.
+
+        Raises: ValueError, if the text does not fit the model or the model has no attention patterns;
+            NonFiniteActivationError, naming the layer.
+        """
+        c = self.config
+        select, report = self._text(model, c.period).split(seed=c.seed)
+        effects = self._effects(model, report, reference=select.tokens, progress=progress)
+        first_copy = metric_values(model, report.tokens, first_copy_loss(report), batch_size=c.batch_size)
+        return AttentionHeadsResult(
+            config=c,
+            provenance=self._provenance(model),
+            select_scores=head_scores(model, select.tokens, batch_size=c.batch_size),
+            select_chance=chance_scores(select.tokens),
+            report_scores=head_scores(model, report.tokens, batch_size=c.batch_size),
+            report_chance=chance_scores(report.tokens),
+            report_losses=np.stack([first_copy, effects.baseline]),
+            report_changes=_by_head(model, effects),
+            held_out_changes=self._replicate(model, progress=progress),
+        )
+
+    def _text(self, model: HookedModel, period: int) -> RepeatedTokens:
+        c = self.config
+        return repeats_for(model, c.n_sequences, period, seed=c.seed, bos_token=c.bos_token)
+
+    def _effects(self, model: HookedModel, text: RepeatedTokens, *, reference: Tokens, progress: Progress) -> Effects:
+        c = self.config
+        each_head = [[Site.of_head(*head)] for head in all_heads(model)]
+        cuts = ablations(model, each_head, kind=c.ablation, reference=reference, n_examples=len(text), seed=c.seed)
+        metric = second_copy_loss(text)
+        return effects_of(model, text.tokens, cuts, metric, batch_size=c.batch_size, progress=progress)
+
+    def _replicate(self, model: HookedModel, *, progress: Progress) -> Float[np.ndarray, "layer head held_out"]:
+        if self.config.held_out_period is None:
+            return np.zeros((int(model.cfg.n_layers), int(model.cfg.n_heads), 0))
+        reference, text = self._text(model, self.config.held_out_period).split(seed=self.config.seed)
+        return _by_head(model, self._effects(model, text, reference=reference.tokens, progress=progress))
+
+    def _provenance(self, model: HookedModel) -> Provenance:
+        weight = next(iter(model.parameters()))
+        return provenance(
+            NAME,
+            identity_of(model),
+            seed=self.config.seed,
+            device=str(weight.device),
+            dtype=str(weight.dtype).removeprefix("torch."),
+            sources=SOURCES,
+        )
+
+
+def _by_head(model: HookedModel, effects: Effects) -> Float[np.ndarray, "layer head example"]:
+    return effects.changes.reshape(int(model.cfg.n_layers), int(model.cfg.n_heads), -1)

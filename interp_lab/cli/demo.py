@@ -1,0 +1,32 @@
+"""`interp-lab demo`: a true result on a fresh machine, in under a minute."""
+
+import shutil
+from pathlib import Path
+
+from interp_lab.attention.config import AttentionHeadsConfig
+from interp_lab.attention.experiment import AttentionHeads
+from interp_lab.cli.show import console, progress_bar, show_heads
+from interp_lab.organisms.compiled import compiled_names
+from interp_lab.reports import write_page
+
+TITLE = "What attention heads look like, and what they do"
+
+
+def demo_configs() -> list[AttentionHeadsConfig]:
+    """Return the configs of the demo: the trained organism, then every compiled model."""
+    compiled = [AttentionHeadsConfig(model=name, period=8, held_out_period=6) for name in compiled_names()]
+    return [AttentionHeadsConfig(), *compiled]
+
+
+def run_demo(out: Path) -> Path:
+    """Run every demo config, print a table for each, and write the page; returns its path."""
+    shutil.rmtree(out / "runs", ignore_errors=True)
+    results = []
+    for config in demo_configs():
+        folder = out / "runs" / config.model.replace("/", "-")
+        with progress_bar() as progress:
+            results.append(AttentionHeads(config).run(None, folder, progress=progress))
+        show_heads(results[-1])
+    page = write_page(out / "index.html", TITLE, results, reproduce="make demo")
+    console.print(f"[bold]open {page}[/bold] in a browser; the numbers are in {out / 'runs'}")
+    return page

@@ -1,0 +1,160 @@
+"""`interp-lab`: the commands, and how their errors are told."""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+app = typer.Typer(
+    name="interp-lab",
+    help="Mechanistic interpretability as measurement.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Click's settings for a command that takes `--key.path=value` for a config it does not know yet."""
+
+WandbMode = Annotated[str, typer.Option("--wandb", help="Log to W&B: auto, online, offline or off.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+
+
+@app.callback()
+def common(
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where an error came from.")] = False,
+) -> None:
+    """Mechanistic interpretability as measurement."""
+
+
+@app.command("list")
+def list_() -> None:
+    """List the experiments, their configs, and the models that come with the package."""
+    from interp_lab.cli.show import show_list
+
+    show_list()
+
+
+@app.command(context_settings=OVERRIDES)
+def run(
+    context: typer.Context,
+    config: Annotated[Path, typer.Argument(help="A YAML file; see experiments/configs.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; a new one under out/ by default.")] = None,
+    resume: Resume = False,
+    wandb: WandbMode = "off",
+) -> None:
+    """Run the experiment that CONFIG describes; `--a.b=value` sets a.b for this run."""
+    from interp_lab.cli.show import progress_bar, show_summary
+    from interp_lab.config import parse_overrides
+    from interp_lab.registry import load_experiment
+    from interp_lab.wandb_bridge import tracking
+
+    experiment = load_experiment(config, parse_overrides(context.args))
+    folder = out or Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    with tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
+        result = experiment.run(tracker, folder, resume=resume, progress=progress)
+    show_summary(result, folder)
+
+
+@app.command()
+def verify() -> None:
+    """Check the instruments on models whose answer is known; exit code 1 if any reads wrong."""
+    from interp_lab.cli.show import show_verification
+    from interp_lab.verify import verify_all
+
+    if not show_verification(verify_all()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the page and the run folders.")] = Path("out/demo"),
+) -> None:
+    """Score and ablate the heads of the bundled models; tables here, heatmaps in one HTML page."""
+    from interp_lab.cli.demo import run_demo
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    run_demo(out)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Join run folders into one self-contained HTML page."""
+    from interp_lab.registry import load_result
+    from interp_lab.reports import write_page
+
+    page = write_page(
+        out,
+        "Report",
+        [load_result(folder) for folder in runs],
+        reproduce=f"interp-lab report {' '.join(map(str, runs))}",
+    )
+    typer.echo(f"wrote {page}")
+
+
+@app.command()
+def cite(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Print what a run stands on, as BibTeX: its methods, and the exact versions it used."""
+    from interp_lab.cli.show import show_citations
+    from interp_lab.registry import load_result
+
+    show_citations(load_result(run).provenance)
+
+
+@app.command("train-organism", context_settings=OVERRIDES)
+def train_organism(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Which organism: attn.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run and its checkpoints.")] = Path("out/train-organism"),
+    resume: Resume = False,
+    wandb: WandbMode = "off",
+) -> None:
+    """Train a bundled model from scratch; stop at any time and go on with --resume."""
+    from interp_lab.cli.show import progress_bar, show_summary
+    from interp_lab.config import parse_overrides
+    from interp_lab.training import training_of
+    from interp_lab.wandb_bridge import tracking
+
+    experiment = training_of(name, parse_overrides(context.args))
+    folder = out / name
+    with tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
+        result = experiment.run(tracker, folder, resume=resume, progress=progress)
+    show_summary(result, folder)
+
+
+@app.command("model-card")
+def model_card(name: Annotated[str, typer.Argument(help="A bundled model, such as organism-attn.")]) -> None:
+    """Measure a bundled model on fresh text, and print the figures with their targets and controls."""
+    from interp_lab.cli.show import show_card
+    from interp_lab.training import model_card
+
+    if not show_card(model_card(name)):
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; an error is one line unless `--traceback` is given. Exits with 0, 1 (failed) or 2 (misused)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, prog_name="interp-lab", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("stopped; what was finished is kept, and the same command with --resume goes on", err=True)
+        sys.exit(130)
+    except (ValueError, RuntimeError, OSError) as error:
+        if "--traceback" in given:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    sys.exit(code or 0)

@@ -1,0 +1,7 @@
+"""Figures: plotly, one function each, no global theme touched."""
+
+from interp_lab.plots.heads import head_map
+from interp_lab.plots.intervals import interval_plot
+from interp_lab.plots.style import styled
+
+__all__ = ["head_map", "interval_plot", "styled"]

@@ -1,0 +1,82 @@
+"""Names of experiments, and where their classes are; nothing is imported until it is asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+CONFIGS = "experiments/configs"
+"""Where the repository keeps its configs."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An experiment: dotted paths `module:Class` of its three parts, and the question it answers."""
+
+    experiment: str
+    config: str
+    result: str
+    question: str
+
+
+EXPERIMENTS: Mapping[str, Entry] = {
+    "attention_heads": Entry(
+        "interp_lab.attention.experiment:AttentionHeads",
+        "interp_lab.attention.config:AttentionHeadsConfig",
+        "interp_lab.attention.result:AttentionHeadsResult",
+        "Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?",
+    ),
+}
+
+KNOWN_ANSWERS: tuple[str, ...] = ("interp_lab.attention.known_answers:rows",)
+"""Functions that return the rows of `interp-lab verify`."""
+
+
+def resolve(dotted: str) -> Any:  # noqa: ANN401 - whatever stands there
+    """Import and return what `module:name` names."""
+    module, _, name = dotted.partition(":")
+    return getattr(import_module(module), name)
+
+
+def entry(name: str) -> Entry:
+    """Return the entry of an experiment.
+
+    Raises: ValueError, for an unknown name, with the nearest.
+    """
+    if name not in EXPERIMENTS:
+        from interp_lab.types import nearest
+
+        raise ValueError(
+            f"no experiment named {name!r}{nearest(name, EXPERIMENTS)}; there are {', '.join(EXPERIMENTS)}"
+        )
+    return EXPERIMENTS[name]
+
+
+def load_experiment(path: str | Path, overlay: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - an Experiment
+    """Build the experiment that a config file describes, with `overlay` laid over its values.
+
+    Raises: ConfigError, if the file is no config; ValueError, for an unknown experiment.
+    """
+    from interp_lab.config import ConfigError, merge, read_yaml, unflatten
+
+    values = read_yaml(path)
+    if "experiment" not in values:
+        raise ConfigError(f"{path} has no key 'experiment'; it must name one of {', '.join(EXPERIMENTS)}")
+    found = entry(str(values.pop("experiment")))
+    config = resolve(found.config).from_mapping(merge(values, unflatten(overlay or {})))
+    return resolve(found.experiment)(config)
+
+
+def load_result(run_dir: str | Path) -> Any:  # noqa: ANN401 - a Result
+    """Load the result of a complete run folder.
+
+    Raises: ValueError, if the folder is no run, is incomplete or corrupt, or was written by a newer version.
+    """
+    from interp_lab.experiment import Provenance
+    from interp_lab.runs import read_run
+
+    run = read_run(Path(run_dir))
+    found = entry(run.experiment)
+    config = resolve(found.config).from_mapping(run.config)
+    return resolve(found.result).from_arrays(config, Provenance.from_dict(run.provenance), run.arrays())
