@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from interp_lab.claims import Evidence, Split
 from interp_lab.experiment import Progress, silent
-from interp_lab.hooks import NonFiniteActivationError, first_non_finite
+from interp_lab.hooks import require_finite
 from interp_lab.interventions import Intervention, applied, require_intervention
 from interp_lab.metrics import Metric
 from interp_lab.stats import bootstrap_interval, paired_difference
@@ -88,16 +88,15 @@ def metric_values(
 ) -> Float[np.ndarray, " example"]:
     """Return the metric of the untouched model, one value per prompt.
 
-    Raises: ValueError, for no prompts; NonFiniteActivationError, if the model yields NaN or inf, naming where.
+    Raises: ValueError, for no prompts; NonFiniteActivationError, if activations on the first batch are NaN or inf
+        anywhere in the model, naming the layer.
     """
     require_tokens(tokens)
+    require_finite(model, tokens[:batch_size])
     values = []
     with torch.inference_mode():
         for rows in torch.arange(len(tokens)).split(batch_size):
-            logits = model(tokens[rows])
-            if not torch.isfinite(logits).all():
-                raise NonFiniteActivationError(first_non_finite(model, tokens[rows]))
-            values.append(metric.rows(rows)(logits))
+            values.append(metric.rows(rows)(model(tokens[rows])))
     return torch.cat(values).double().cpu().numpy()
 
 

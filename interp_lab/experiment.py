@@ -116,6 +116,7 @@ def package_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Where scalars, tables and figures go while an experiment runs; failing to deliver never costs a run."""
 

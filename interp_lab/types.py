@@ -223,6 +223,7 @@ class Interval:
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+@runtime_checkable
 class Codec(Protocol):
     """A dictionary over activations (an SAE, a PCA, a rotation): what an intervention on latents goes through."""
 
@@ -247,6 +248,7 @@ class Direction:
     """How it was found, such as `mean difference`."""
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """Anything that gives tokens a number each: a probe, a lens, a monitor, a feature."""
 

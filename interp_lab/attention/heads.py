@@ -1,14 +1,15 @@
 """Scores of every head of a model, and which heads look like a type."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from interp_lab.stats import paired_difference
 from jaxtyping import Bool, Float
+from torch import Tensor
 
-from interp_lab.attention.scores import HEAD_TYPES, attention_to, chance_attention
-from interp_lab.hooks import capture
+from interp_lab.attention.scores import HEAD_TYPES, MaskOf, attention_to, chance_attention, duplicate_token_mask
+from interp_lab.hooks import capture, require_finite
+from interp_lab.stats import paired_difference
 from interp_lab.types import HeadIndex, HookedModel, Tokens, require_tokens
 
 TYPE_NAMES: tuple[str, ...] = tuple(HEAD_TYPES)
@@ -27,26 +28,41 @@ def pattern_hooks(model: HookedModel) -> list[str]:
 
 
 def head_scores(
-    model: HookedModel, tokens: Tokens, *, batch_size: int = 32
+    model: HookedModel, tokens: Tokens, *, types: Mapping[str, MaskOf] = HEAD_TYPES, batch_size: int = 32
 ) -> Float[np.ndarray, "type layer head example"]:
     """Return the score of every head for every type on every sequence, as probabilities.
+
+    Every type is scored on the same queries, those whose token has occurred before (see `type_masks`).
+
+    Args:
+        types: where a head of each type looks, given the tokens.
 
     Raises: ValueError, for no tokens or a model without attention patterns; NonFiniteActivationError.
     """
     require_tokens(tokens)
     hooks = pattern_hooks(model)
+    require_finite(model, tokens[:batch_size])
     chunks = []
     for batch in tokens.split(batch_size):
-        masks = torch.stack([mask(batch) for mask in HEAD_TYPES.values()])
+        masks = type_masks(batch, types)
         patterns = capture(model, batch, hooks)
         chunks.append(torch.stack([attention_to(patterns[hook].float(), masks) for hook in hooks], dim=1))
     return torch.cat(chunks, dim=2).movedim(2, -1).double().cpu().numpy()
 
 
-def chance_scores(tokens: Tokens) -> Float[np.ndarray, "type example"]:
+def chance_scores(tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES) -> Float[np.ndarray, "type example"]:
     """Return what every score would be on average with shuffled keys: the null of `head_scores`."""
-    masks = torch.stack([mask(tokens) for mask in HEAD_TYPES.values()])
-    return chance_attention(masks).double().cpu().numpy()
+    return chance_attention(type_masks(tokens, types)).double().cpu().numpy()
+
+
+def type_masks(tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES) -> Bool[Tensor, "type batch query key"]:
+    """Return where heads of each type would look, for the queries whose token has occurred before.
+
+    Only these give every type something to look at. Scored on the same queries, the types compete for the same
+    attention: a head that rests on BOS until there is something to do is not taken for a first-token head.
+    """
+    asked = duplicate_token_mask(tokens).any(-1, keepdim=True)
+    return torch.stack([mask(tokens) & asked for mask in types.values()])
 
 
 def heads_that_look(

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from interp_lab.stats import Intervals, bootstrap_interval, mean_interval
 from jaxtyping import Bool, Float
 
 from interp_lab.attention.config import AttentionHeadsConfig
@@ -15,6 +14,7 @@ from interp_lab.claims import Claim, Evidence, Grade, Split
 from interp_lab.effects import Effects, evidence_against
 from interp_lab.experiment import Provenance, Section
 from interp_lab.plots import head_map, interval_plot
+from interp_lab.stats import Intervals, bootstrap_interval, mean_interval
 from interp_lab.types import HeadIndex, Interval, head_name
 
 PREDICTS_SECOND_COPY = frozenset({"induction", "previous_token"})
@@ -79,16 +79,25 @@ class AttentionHeadsResult:
         return [head for head in np.ndindex(*self.looks.shape[1:]) if not self.looks[:, *head].any()]
 
     @cached_property
+    def behaves(self) -> bool:
+        """Whether the model does what the types predict: a lower loss on the second copy, clear of zero."""
+        gain = mean_interval(-np.diff(self.report_losses, axis=0)[0], level=self.config.level, seed=self.config.seed)
+        return gain.low > 0
+
+    @cached_property
     def evidence(self) -> dict[HeadIndex, tuple[Evidence, Evidence | None]]:
-        """Effect and replication of every head whose type predicts the second copy; empty without control heads."""
+        """Effect and replication of every head whose type predicts the second copy.
+
+        Empty if the model does not predict the second copy better than the first, or has no control heads.
+        """
         tested = [head for head, kinds in self.types.items() if PREDICTS_SECOND_COPY.intersection(kinds)]
-        if not tested or not self.controls:
+        if not (tested and self.controls and self.behaves):
             return {}
         effects = self._evidence(tested, self.report_changes, Split.REPORT)
-        if self.held_out_changes.shape[-1] == 0:
-            return {head: (effect, None) for head, effect in zip(tested, effects, strict=True)}
-        again = self._evidence(tested, self.held_out_changes, Split.HELD_OUT)
-        return {head: pair for head, *pair in zip(tested, effects, again, strict=True)}
+        again: list[Evidence | None] = [None] * len(tested)
+        if self.held_out_changes.shape[-1] > 0:
+            again = [*self._evidence(tested, self.held_out_changes, Split.HELD_OUT)]
+        return dict(zip(tested, zip(effects, again, strict=True), strict=True))
 
     def _evidence(
         self, heads: list[HeadIndex], changes: Float[np.ndarray, "layer head example"], split: Split
@@ -117,12 +126,15 @@ class AttentionHeadsResult:
             f"shuffled keys {self.report_chance[TYPE_NAMES.index(kind)].mean():.3f}"
             for kind in kinds
         )
-        looks = f"{head_name(head)} of {self.config.model} attends like a {' and '.join(kinds)} head".replace("_", "-")
+        kind = " and ".join(kinds).replace("_", "-")
+        looks = (
+            f"{head_name(head)} of {self.config.model} attends like {'an' if kind[0] in 'aeiou' else 'a'} {kind} head"
+        )
         claim = Claim(looks, observed, effect, replication, alpha=self.config.fdr)
         if effect is None or claim.grade is Grade.DESCRIPTIVE:
             return claim
-        does = "needs it to predict" if effect.effect.estimate > 0 else "predicts better without it on"
-        return Claim(f"{looks}, and the model {does} the second copy", observed, effect, replication, alpha=claim.alpha)
+        does = "predicts the second copy worse" if effect.effect.estimate > 0 else "predicts the second copy better"
+        return Claim(f"{looks}, and the model {does} without it", observed, effect, replication, alpha=claim.alpha)
 
     def metrics(self) -> dict[str, float]:
         """Return the losses, the best score of every type, and how many heads were typed and confirmed."""
@@ -221,5 +233,10 @@ class AttentionHeadsResult:
         return (
             f"{self.config.model}: loss {first} nats on the first copy, {second} on the second\n"
             f"look like a type: {typed}\n"
-            f"needed for the second copy (ablation, against control): {', '.join(confirmed) or 'none shown'}"
+            f"matter for the second copy (ablation, against control): {', '.join(confirmed) or self._why_none()}"
         )
+
+    def _why_none(self) -> str:
+        if not self.behaves:
+            return "not asked, the model predicts the second copy no better than the first"
+        return "none shown" if self.controls else "not asked, every head has a type and none is left as a control"

@@ -18,6 +18,9 @@ from interp_lab.types import Tokens
 Mask = Bool[Tensor, "batch query key"]
 """True where a head of the type would look."""
 
+MaskOf = Callable[[Tokens], Mask]
+"""Where a head of one type would look, given the tokens."""
+
 
 def previous_token_mask(tokens: Tokens) -> Mask:
     """Return the token before the query."""
@@ -46,7 +49,7 @@ def induction_mask(tokens: Tokens) -> Mask:
     return torch.nn.functional.pad(after, (1, 0), value=False)
 
 
-HEAD_TYPES: Mapping[str, Callable[[Tokens], Mask]] = {
+HEAD_TYPES: Mapping[str, MaskOf] = {
     "previous_token": previous_token_mask,
     "induction": induction_mask,
     "duplicate_token": duplicate_token_mask,
@@ -56,9 +59,12 @@ HEAD_TYPES: Mapping[str, Callable[[Tokens], Mask]] = {
 
 
 def attention_to(
-    pattern: Float[Tensor, "batch head query key"], masks: Bool[Tensor, "type batch query key"]
+    pattern: Float[Tensor, "batch head query key"], masks: Bool[Tensor, "type _ _ _"]
 ) -> Float[Tensor, "type batch head"]:
     """Return the attention paid to masked tokens, averaged over the queries that have any.
+
+    Args:
+        masks: axes type, batch, query, key, made from the tokens of the patterns.
 
     Returns: probabilities; NaN for a sequence in which no query has a token to look at.
     Raises: ValueError, if patterns and masks are not square and of the same size.

@@ -6,7 +6,7 @@ never fired is an error: a silent no-op is the commonest bug of intervention cod
 """
 
 from interp_lab.hooks.edit import Edit, HookNeverFiredError, ablate, add, edited, replace
-from interp_lab.hooks.record import NonFiniteActivationError, capture, first_non_finite, record
+from interp_lab.hooks.record import NonFiniteActivationError, capture, record, require_finite
 from interp_lab.hooks.sites import at_site, hook_names, n_heads_at, require_editable, require_hook, require_site
 
 __all__ = [
@@ -18,12 +18,12 @@ __all__ = [
     "at_site",
     "capture",
     "edited",
-    "first_non_finite",
     "hook_names",
     "n_heads_at",
     "record",
     "replace",
     "require_editable",
+    "require_finite",
     "require_hook",
     "require_site",
 ]

@@ -58,7 +58,7 @@ def capture(model: HookedModel, tokens: Tokens, names: Sequence[str]) -> dict[st
         model(tokens, **stopping_after(model, names))
     finite = [torch.isfinite(kept[name]).all() for name in names if not name.endswith(_MASKED)]
     if finite and not torch.stack(finite).all():
-        raise NonFiniteActivationError(first_non_finite(model, tokens))
+        require_finite(model, tokens)
     return {name: kept[name] for name in names}
 
 
@@ -73,22 +73,30 @@ def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | 
     return {"stop_at_layer": max((layer for layer in layers if layer is not None), default=-1) + 1}
 
 
-def first_non_finite(model: HookedModel, tokens: Tokens) -> str:
-    """Run once more through every hook point and say where NaN or inf first appears."""
-    found: list[str] = []
+def require_finite(model: HookedModel, tokens: Tokens) -> None:
+    """Run once through every hook point and refuse NaN and inf, wherever they first appear.
+
+    Looking at the output is not enough: TransformerLens sets NaN in attention patterns to zero, so that a
+    broken query or key leaves finite logits behind.
+
+    Raises: NonFiniteActivationError, naming the first hook point and its layer.
+    """
+    finite: dict[str, Tensor] = {}
 
     def hook_for(name: str) -> Callable[..., None]:
         def look(activation: Tensor, hook: object) -> None:
-            if not found and not torch.isfinite(activation).all():
-                found.append(name)
+            finite[name] = torch.isfinite(activation).all()
 
         return look
 
     names = [name for name in hook_names(model) if ".hook_" in f".{name}" and not name.endswith(_MASKED)]
     with torch.inference_mode(), model.hooks(fwd_hooks=[(name, hook_for(name)) for name in names]):
         model(tokens)
-    if not found:
-        return "activations were NaN or inf, but not when the model was run again: something else changes it"
-    layer = Site(found[0]).layer
-    where = "before the first layer" if layer is None else f"in layer {layer}"
-    return f"activations are NaN or inf from {found[0]!r} ({where}) on; check the weights, the dtype and the input"
+    if torch.stack(list(finite.values())).all():
+        return
+    first = next(name for name, ok in finite.items() if not ok)
+    layer = Site(first).layer
+    where = "outside the layers" if layer is None else f"in layer {layer}"
+    raise NonFiniteActivationError(
+        f"activations are NaN or inf from {first!r} ({where}) on; check the weights, the dtype and the input"
+    )

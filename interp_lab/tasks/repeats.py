@@ -1,5 +1,6 @@
 """Random repeated tokens for any model: which symbols it may be shown, and the loss of the second copy."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from interp_lab.metrics import Metric, next_token_loss
@@ -62,4 +63,5 @@ def first_copy_loss(repeats: RepeatedTokens) -> Metric:
 
 def _copy_loss(repeats: RepeatedTokens, *, copy: int, name: str) -> Metric:
     start = 1 + repeats.offset + copy * repeats.period
-    return next_token_loss(repeats.tokens, first=start + 1, last=start + repeats.period - 1, name=name)
+    span = next_token_loss(repeats.tokens, first=start + 1, last=start + repeats.period - 1)
+    return replace(span, name=name)

@@ -1,0 +1,118 @@
+"""Rows of `interp-lab verify`: head types and ablation effects of compiled models, and sabotaged twins."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from interp_lab.attention.heads import chance_scores, head_scores, heads_that_look, typed_heads
+from interp_lab.attention.scores import HEAD_TYPES, MaskOf
+from interp_lab.effects import Effects, effects_of
+from interp_lab.experiment import KnownAnswer
+from interp_lab.interventions import Ablation, ablations
+from interp_lab.metrics import logit_difference
+from interp_lab.models import load_model
+from interp_lab.organisms.compiled import ATTENTION_TYPES, CompiledModel, compile_model, compiled_names
+from interp_lab.organisms.repeats import repeated_twice
+from interp_lab.types import HeadIndex, Site, Tokens, head_name
+
+TOLERANCE = 1e-3
+"""Of logit differences; attention is saturated to about one part in ten thousand."""
+
+
+def off_by_one(mask: MaskOf) -> MaskOf:
+    """Return a mask that looks one token too late, as a wrong diagonal would."""
+
+    def shifted(tokens: Tokens) -> Tensor:
+        return torch.nn.functional.pad(mask(tokens)[:, :, :-1], (1, 0), value=False).tril()
+
+    return shifted
+
+
+SHIFTED_TYPES: Mapping[str, MaskOf] = {kind: off_by_one(mask) for kind, mask in HEAD_TYPES.items()}
+
+
+def reads_head_types(name: str, *, types: Mapping[str, MaskOf] = HEAD_TYPES) -> tuple[bool, str]:
+    """Whether exactly the heads that a compiled model has of each attention type are found."""
+    compiled = compile_model(name)
+    symbols = range(min(compiled.symbols), max(compiled.symbols) + 1)
+    tokens = repeated_twice(32, len(symbols) // 2, seed=0, symbols=symbols).tokens
+    scores = head_scores(load_model(name), tokens, types=types)
+    found = typed_heads(heads_that_look(scores, chance_scores(tokens, types), at_least=0.9, fdr=0.05, seed=0))
+    known = {head: kinds & set(ATTENTION_TYPES) for head, kinds in compiled.truth.head_types.items()}
+    right = {head: set(kinds) for head, kinds in found.items()} == {head: set(k) for head, k in known.items() if k}
+    return right, ", ".join(f"{head_name(head)} {'+'.join(kinds)}" for head, kinds in found.items()) or "no types"
+
+
+def zero_ablation(compiled: CompiledModel, groups: Sequence[Sequence[HeadIndex]]) -> Effects:
+    """Return what zero-ablating groups of heads does to the logit difference on the model's own clean prompts."""
+    pairs = compiled.sample_pairs(16, seed=0)
+    model = load_model(compiled.name)
+    sites = [[Site.of_head(*head) for head in group] for group in groups]
+    metric = logit_difference(pairs.answers, pairs.wrong)
+    return effects_of(model, pairs.clean, ablations(model, sites, kind=Ablation.ZERO), metric)
+
+
+def reads_effects(name: str, *, sign: int = 1, head_offset: int = 0) -> tuple[bool, str]:
+    """Whether the zero ablation of every head has the effect that was worked out by hand.
+
+    Args:
+        sign: -1 is a sabotage.
+        head_offset: ablate the head that many places further on; anything but 0 is a sabotage.
+    """
+    compiled = compile_model(name)
+    n_heads = compiled.config["n_heads"]
+    heads = sorted(compiled.truth.head_types)
+    ablated = [[(layer, (head + head_offset) % n_heads)] for layer, head in heads]
+    changes = sign * zero_ablation(compiled, ablated).changes
+    expected = [-compiled.truth.total_effects.get(head, 0.0) for head in heads]
+    worst = max(abs(changes[nth] - value).max() for nth, value in enumerate(expected))
+    moved = [head_name(head) for nth, head in enumerate(heads) if abs(changes[nth]).max() > TOLERANCE]
+    return bool(worst < TOLERANCE), f"{', '.join(moved) or 'no head'} matter; largest error {worst:.1e} logits"
+
+
+def reads_backup(*, pair: Sequence[HeadIndex] | None = None) -> tuple[bool, str]:
+    """Whether the redundant pair is seen for what it is: neither head matters alone, both together do."""
+    compiled = compile_model("compiled/backup")
+    both = next(k.heads for k in compiled.truth.knockouts if k.method == "zero" and not k.survives)
+    heads = sorted(both) if pair is None else list(pair)
+    alone_first, alone_second, together = abs(zero_ablation(compiled, [[heads[0]], [heads[1]], heads]).changes).max(-1)
+    flagged = max(alone_first, alone_second) < TOLERANCE < compiled.truth.logit_difference / 2 < together
+    return bool(flagged), f"alone {alone_first:.3f} and {alone_second:.3f}, together {together:.1f} logits"
+
+
+def rows() -> list[KnownAnswer]:
+    """Return the rows of this folder."""
+    return [
+        *[
+            KnownAnswer(
+                f"attention scores, {name}",
+                "each head's types as compiled",
+                partial(reads_head_types, name),
+                partial(reads_head_types, name, types=SHIFTED_TYPES),
+            )
+            for name in compiled_names()
+        ],
+        *[
+            KnownAnswer(
+                f"head ablation, {name}",
+                f"{', '.join(head_name(head) for head in sorted(compile_model(name).truth.needed))} matter, "
+                "by the amounts worked by hand",
+                partial(reads_effects, name),
+                partial(reads_effects, name, **sabotage),
+            )
+            for name, sabotage in zip(compiled_names(), _sabotages(), strict=True)
+        ],
+        KnownAnswer(
+            "set ablation, compiled/backup",
+            "the pair matters together, neither head alone",
+            reads_backup,
+            partial(reads_backup, pair=[(1, 0), (2, 2)]),
+        ),
+    ]
+
+
+def _sabotages() -> list[dict[str, int]]:
+    return [{"sign": -1} if nth % 2 else {"head_offset": 1} for nth, _ in enumerate(compiled_names())]
+
