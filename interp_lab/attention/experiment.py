@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from interp_lab.models import identity_of
 from jaxtyping import Float
 
 from interp_lab.attention.config import AttentionHeadsConfig
@@ -13,7 +12,9 @@ from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.effects import Effects, effects_of, metric_values
 from interp_lab.experiment import Progress, Provenance, Source, Tracker, provenance, silent
 from interp_lab.interventions import ablations
+from interp_lab.models import identity_of, load_model
 from interp_lab.organisms.repeats import RepeatedTokens
+from interp_lab.runs import run_experiment
 from interp_lab.tasks.repeats import first_copy_loss, repeats_for, second_copy_loss
 from interp_lab.types import HookedModel, Site, Tokens
 
@@ -54,8 +55,23 @@ class AttentionHeads:
         resume: bool = False,
         progress: Progress = silent,
     ) -> AttentionHeadsResult:
-        """Load the model, measure, and keep the result in `run_dir` if there is one."""
-        raise NotImplementedError
+        """Load the model, measure, and keep the result in `run_dir` if there is one.
+
+        Raises: as `measure`; ValueError, for an unknown model; RunError, if `run_dir` holds something else.
+        """
+        return run_experiment(
+            NAME,
+            self.config,
+            measure=lambda _: self.measure(self._model(), progress=progress),
+            rebuild=AttentionHeadsResult.from_arrays,
+            tracker=tracker,
+            run_dir=run_dir,
+            resume=resume,
+        )
+
+    def _model(self) -> HookedModel:
+        c = self.config
+        return load_model(c.model, c.device, dtype=c.dtype, processing=c.processing)
 
     def measure(self, model: HookedModel, *, progress: Progress = silent) -> AttentionHeadsResult:
         """Measure on a model already in memory.

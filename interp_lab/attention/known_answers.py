@@ -115,4 +115,3 @@ def rows() -> list[KnownAnswer]:
 
 def _sabotages() -> list[dict[str, int]]:
     return [{"sign": -1} if nth % 2 else {"head_offset": 1} for nth, _ in enumerate(compiled_names())]
-

@@ -6,6 +6,7 @@ from pathlib import Path
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
 from interp_lab.cli.show import console, progress_bar, show_heads
+from interp_lab.interventions import Ablation
 from interp_lab.organisms.compiled import compiled_names
 from interp_lab.reports import write_page
 
@@ -14,7 +15,10 @@ TITLE = "What attention heads look like, and what they do"
 
 def demo_configs() -> list[AttentionHeadsConfig]:
     """Return the configs of the demo: the trained organism, then every compiled model."""
-    compiled = [AttentionHeadsConfig(model=name, period=8, held_out_period=6) for name in compiled_names()]
+    compiled = [
+        AttentionHeadsConfig(model=name, period=8, held_out_period=6, ablation=Ablation.ZERO)
+        for name in compiled_names()
+    ]
     return [AttentionHeadsConfig(), *compiled]
 
 
@@ -28,5 +32,5 @@ def run_demo(out: Path) -> Path:
             results.append(AttentionHeads(config).run(None, folder, progress=progress))
         show_heads(results[-1])
     page = write_page(out / "index.html", TITLE, results, reproduce="make demo")
-    console.print(f"[bold]open {page}[/bold] in a browser; the numbers are in {out / 'runs'}")
+    console.print(f"[bold]open {page}[/bold] in a browser; the numbers are in {out / 'runs'}", soft_wrap=True)
     return page

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 app = typer.Typer(
@@ -50,14 +49,14 @@ def run(
     wandb: WandbMode = "off",
 ) -> None:
     """Run the experiment that CONFIG describes; `--a.b=value` sets a.b for this run."""
-    from interp_lab.cli.show import progress_bar, show_summary
+    from interp_lab.cli.show import progress_bar, show_summary, stoppable
     from interp_lab.config import parse_overrides
     from interp_lab.registry import load_experiment
     from interp_lab.wandb_bridge import tracking
 
     experiment = load_experiment(config, parse_overrides(context.args))
     folder = out or Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    with tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
+    with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
     show_summary(result, folder)
 
@@ -119,14 +118,14 @@ def train_organism(
     wandb: WandbMode = "off",
 ) -> None:
     """Train a bundled model from scratch; stop at any time and go on with --resume."""
-    from interp_lab.cli.show import progress_bar, show_summary
+    from interp_lab.cli.show import progress_bar, show_summary, stoppable
     from interp_lab.config import parse_overrides
     from interp_lab.training import training_of
     from interp_lab.wandb_bridge import tracking
 
     experiment = training_of(name, parse_overrides(context.args))
     folder = out / name
-    with tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
+    with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
     show_summary(result, folder)
 
@@ -145,16 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error is one line unless `--traceback` is given. Exits with 0, 1 (failed) or 2 (misused)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, prog_name="interp-lab", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        typer.echo("stopped; what was finished is kept, and the same command with --resume goes on", err=True)
-        sys.exit(130)
+        app(given, prog_name="interp-lab")
     except (ValueError, RuntimeError, OSError) as error:
         if "--traceback" in given:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    sys.exit(code or 0)

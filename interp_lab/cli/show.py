@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,6 +17,14 @@ from interp_lab.registry import CONFIGS, EXPERIMENTS
 
 console = Console()
 
+_COMPACT: dict[str, Any] = {
+    "box": box.SIMPLE_HEAD,
+    "show_edge": False,
+    "padding": (0, 1, 0, 0),
+    "title_justify": "left",
+}
+"""A table that fits eight columns of numbers into eighty characters."""
+
 
 @contextmanager
 def progress_bar() -> Generator[ProgressCallback]:
@@ -23,6 +33,16 @@ def progress_bar() -> Generator[ProgressCallback]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
+
+
+@contextmanager
+def stoppable() -> Generator[None]:
+    """Turn an interrupt into one line and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("stopped; what was finished is kept, and the same command with --resume and --out goes on")
+        raise typer.Exit(130) from None
 
 
 def show_list() -> None:
@@ -35,13 +55,15 @@ def show_list() -> None:
     console.print(table)
     configs = sorted(Path(CONFIGS).glob("*.yaml"))
     console.print(f"configs in {CONFIGS}: {', '.join(path.name for path in configs) or 'none here'}")
-    console.print(f"models in the package: {', '.join(known_models())}; besides, hub names and local directories")
+    console.print(
+        f"models in the package: {', '.join(known_models())}; besides, hub names and local directories", soft_wrap=True
+    )
 
 
 def show_summary(result: Any, folder: Path) -> None:  # noqa: ANN401 - a Result
     """Print a result's summary and where it was kept."""
-    console.print(result.summary(), highlight=False)
-    console.print(f"kept in {folder}", highlight=False)
+    console.print(result.summary(), highlight=False, soft_wrap=True)
+    console.print(f"kept in {folder}", highlight=False, soft_wrap=True)
 
 
 def show_verification(rows: Sequence[Any]) -> bool:
@@ -65,23 +87,29 @@ def show_citations(provenance: Provenance) -> None:
 
 
 def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
-    """Print one row per head: scores with intervals, types, ablation effect and grade."""
+    """Print one row per head: scores and ablation effect with intervals, and the grade of its claim."""
     from interp_lab.attention.heads import TYPE_NAMES
 
     frame = result.tables()["heads"]
-    chance = {kind: frame[f"{kind}_shuffled_keys"].iloc[0] for kind in TYPE_NAMES}
-    columns = [f"{kind.replace('_', '-')}\n(shuffled keys {chance[kind]:.3f})" for kind in TYPE_NAMES]
-    table = Table("head", *columns, "looks like", "ablated: loss rise (nats)", "grade", title=result.config.model)
+    chance = frame[f"{TYPE_NAMES[0]}_shuffled_keys"].iloc[0]
+    table = Table(title=f"{result.config.model}: attention (%), loss rise when ablated (nats)", **_COMPACT)
+    for column in ("head", *(kind.removesuffix("_token") for kind in TYPE_NAMES), "loss rise", "grade"):
+        table.add_column(column, no_wrap=True)
     for row in frame.to_dict("records"):
-        scores = [interval_text(row, kind) for kind in TYPE_NAMES]
-        table.add_row(row["head"], *scores, row["looks_like"], interval_text(row, "loss_rise"), row["grade"])
+        looks = row["looks_like"].split(", ")
+        scores = [share_text(row, kind) for kind in TYPE_NAMES]
+        marked = [f"[bold]{text}[/]" if kind in looks else text for kind, text in zip(TYPE_NAMES, scores, strict=True)]
+        rise = "{loss_rise:.2f} ({loss_rise_low:.2f} {loss_rise_high:.2f})".format(**row)
+        table.add_row(row["head"], *marked, rise, row["grade"][:6])
     console.print(table)
-    console.print(result.summary(), highlight=False)
+    console.print(f"bold: looks like the type; shuffled keys {chance:.0%}", style="dim", highlight=False)
+    console.print(result.summary() + "\n", highlight=False, soft_wrap=True)
 
 
-def interval_text(row: dict[str, Any], name: str) -> str:
-    """Return `0.71 [0.69, 0.73]` from a table row."""
-    return f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
+def share_text(row: dict[str, Any], name: str) -> str:
+    """Return `71 69-73` from a table row: a share in per cent, and the ends of its interval."""
+    mean, low, high = (round(100 * row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return f"{mean} {low}-{high}"
 
 
 def show_card(card: Any) -> bool:  # noqa: ANN401 - a ModelCard

@@ -7,7 +7,9 @@ import plotly.graph_objects as go
 from interp_lab.plots.style import styled
 from interp_lab.types import Interval
 
-_COLOURS = ("#1f4e79", "#b0b0b0", "#c55a11", "#548235")
+_SPREAD = 0.2
+"""Rows between the marks of two series, so that none hides another."""
+_COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f7f7f")
 
 
 def interval_plot(
@@ -28,7 +30,7 @@ def interval_plot(
             name=label,
             mode="markers",
             x=[interval.estimate for interval in intervals],
-            y=list(range(len(names))),
+            y=[row + _SPREAD * (nth - (len(series) - 1) / 2) for row in range(len(names))],
             marker={"color": _COLOURS[nth % len(_COLOURS)], "size": 9},
             error_x={
                 "type": "data",

@@ -1,0 +1,21 @@
+"""Intervals, permutation tests, correction for many tests, and splits; clusters (templates) are the unit throughout."""
+
+from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_interval
+from interp_lab.stats.fdr import benjamini_hochberg
+from interp_lab.stats.paired import PairedDifference, paired_difference
+from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
+from interp_lab.stats.splits import Splits, split_by_template
+
+__all__ = [
+    "Intervals",
+    "PairedDifference",
+    "PermutationResult",
+    "Splits",
+    "benjamini_hochberg",
+    "bootstrap_interval",
+    "mean_interval",
+    "paired_difference",
+    "sign_flip_test",
+    "split_by_template",
+    "two_sample_test",
+]
