@@ -15,6 +15,9 @@ from interp_lab.types import HeadIndex, HookedModel, Tokens, require_tokens
 TYPE_NAMES: tuple[str, ...] = tuple(HEAD_TYPES)
 """The types a head can look like, in the order of every `type` axis."""
 
+ROW_SUM_TOLERANCE = 0.02
+"""How far a row of attention may be from adding up to 1; bf16 patterns of 1,000 keys stay within it."""
+
 
 def pattern_hooks(model: HookedModel) -> list[str]:
     """Return the hook points of all attention patterns.
@@ -41,13 +44,25 @@ def head_scores(
     """
     require_tokens(tokens)
     hooks = pattern_hooks(model)
-    require_finite(model, tokens[:batch_size])
     chunks = []
     for batch in tokens.split(batch_size):
         masks = type_masks(batch, types)
         patterns = capture(model, batch, hooks)
+        _require_attention(model, batch, patterns)
         chunks.append(torch.stack([attention_to(patterns[hook].float(), masks) for hook in hooks], dim=1))
     return torch.cat(chunks, dim=2).movedim(2, -1).double().cpu().numpy()
+
+
+def _require_attention(model: HookedModel, tokens: Tokens, patterns: Mapping[str, Tensor]) -> None:
+    """Refuse patterns whose rows are no distributions: TransformerLens sets NaN attention to zero, silently."""
+    off = torch.stack([(pattern.sum(-1) - 1).abs().max() for pattern in patterns.values()])
+    if off.max() > ROW_SUM_TOLERANCE:
+        require_finite(model, tokens)
+        worst = list(patterns)[int(off.argmax())]
+        raise ValueError(
+            f"attention at {worst!r} does not add up to 1 over the keys (off by {float(off.max()):.2g}); "
+            "scores need the patterns of an untouched softmax: remove other hooks, and left padding"
+        )
 
 
 def chance_scores(tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES) -> Float[np.ndarray, "type example"]:

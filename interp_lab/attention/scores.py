@@ -75,9 +75,9 @@ def attention_to(
             f"masks of shape {tuple(masks.shape)} do not fit patterns of shape {tuple(pattern.shape)}; "
             "they need the same batch, query and key axes: make both from the same tokens"
         )
-    weights = rearrange(_per_query(masks), "type batch query key -> batch (query key) type")
-    paid = rearrange(pattern, "batch head query key -> batch head (query key)") @ weights.to(pattern)
-    return rearrange(paid, "batch head type -> type batch head")
+    there = rearrange(masks, "type batch query key -> batch type (query key)").to(pattern)
+    paid = rearrange(pattern, "batch head query key -> batch head (query key)") @ there.mT
+    return rearrange(paid, "batch head type -> type batch head") / _n_asked(masks)[..., None]
 
 
 def chance_attention(masks: Bool[Tensor, "*type batch query key"]) -> Float[Tensor, "*type batch"]:
@@ -89,12 +89,12 @@ def chance_attention(masks: Bool[Tensor, "*type batch query key"]) -> Float[Tens
     side = masks.shape[-1]
     visible = torch.ones(side, side, device=masks.device).tril()
     uniform = visible / visible.sum(-1, keepdim=True)
-    return (_per_query(masks) * uniform).sum((-2, -1))
+    return (masks * uniform).sum((-2, -1)) / _n_asked(masks)
 
 
-def _per_query(masks: Bool[Tensor, "*type batch query key"]) -> Float[Tensor, "*type batch query key"]:
-    asked = masks.any(-1, keepdim=True)
-    return masks / asked.sum(-2, keepdim=True)
+def _n_asked(masks: Bool[Tensor, "*type batch query key"]) -> Float[Tensor, "*type batch"]:
+    """Count the queries that have any token to look at."""
+    return masks.any(-1).sum(-1).float()
 
 
 def require_square(pattern: Float[Tensor, "*batch query key"]) -> None:

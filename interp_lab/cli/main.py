@@ -18,8 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Click's settings for a command that takes `--key.path=value` for a config it does not know yet."""
+UNKNOWN_OPTIONS = {"ignore_unknown_options": True}
+"""Settings of a command that takes `--key.path=value` for a config that it does not know yet."""
+
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[--KEY.PATH=VALUE]...", help="Values to override.")]
 
 WandbMode = Annotated[str, typer.Option("--wandb", help="Log to W&B: auto, online, offline or off.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
@@ -40,10 +42,10 @@ def list_() -> None:
     show_list()
 
 
-@app.command(context_settings=OVERRIDES)
+@app.command(context_settings=UNKNOWN_OPTIONS)
 def run(
-    context: typer.Context,
     config: Annotated[Path, typer.Argument(help="A YAML file; see experiments/configs.")],
+    overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; a new one under out/ by default.")] = None,
     resume: Resume = False,
     wandb: WandbMode = "off",
@@ -54,7 +56,7 @@ def run(
     from interp_lab.registry import load_experiment
     from interp_lab.wandb_bridge import tracking
 
-    experiment = load_experiment(config, parse_overrides(context.args))
+    experiment = load_experiment(config, parse_overrides(overrides or []))
     folder = out or Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
@@ -109,10 +111,10 @@ def cite(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
     show_citations(load_result(run).provenance)
 
 
-@app.command("train-organism", context_settings=OVERRIDES)
+@app.command("train-organism", context_settings=UNKNOWN_OPTIONS)
 def train_organism(
-    context: typer.Context,
     name: Annotated[str, typer.Argument(help="Which organism: attn.")],
+    overrides: Overrides = None,
     out: Annotated[Path, typer.Option(help="Folder of the run and its checkpoints.")] = Path("out/train-organism"),
     resume: Resume = False,
     wandb: WandbMode = "off",
@@ -123,7 +125,7 @@ def train_organism(
     from interp_lab.training import training_of
     from interp_lab.wandb_bridge import tracking
 
-    experiment = training_of(name, parse_overrides(context.args))
+    experiment = training_of(name, parse_overrides(overrides or []))
     folder = out / name
     with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)

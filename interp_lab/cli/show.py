@@ -1,6 +1,6 @@
 """What the commands print: tables, bars and one-liners."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def show_summary(result: Any, folder: Path) -> None:  # noqa: ANN401 - a Result
     console.print(f"kept in {folder}", highlight=False, soft_wrap=True)
 
 
-def show_verification(rows: Sequence[Any]) -> bool:
+def show_verification(rows: Iterable[Any]) -> bool:
     """Print the rows of a verification as they come; return whether all are right."""
     table = Table("instrument", "expected", "measured", "ok", title="Instruments on models whose answer is known")
     right = []
@@ -100,9 +100,10 @@ def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
         scores = [share_text(row, kind) for kind in TYPE_NAMES]
         marked = [f"[bold]{text}[/]" if kind in looks else text for kind, text in zip(TYPE_NAMES, scores, strict=True)]
         rise = "{loss_rise:.2f} ({loss_rise_low:.2f} {loss_rise_high:.2f})".format(**row)
-        table.add_row(row["head"], *marked, rise, row["grade"][:6])
+        table.add_row(row["head"], *marked, rise, row["grade"][:1].upper())
     console.print(table)
-    console.print(f"bold: looks like the type; shuffled keys {chance:.0%}", style="dim", highlight=False)
+    legend = f"bold: looks like the type; shuffled keys {chance:.0%}; R replicated, C causal, D descriptive"
+    console.print(legend, style="dim", highlight=False)
     console.print(result.summary() + "\n", highlight=False, soft_wrap=True)
 
 

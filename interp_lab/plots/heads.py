@@ -25,11 +25,7 @@ def head_map(
     Args:
         signed: centre the colours on zero (effects), instead of starting them there (probabilities).
         limit: value at the end of the colour scale; `None` takes the largest magnitude there is.
-
-    Raises: ValueError, if `mean`, `low` and `high` differ in shape.
     """
-    if not mean.shape == low.shape == high.shape:
-        raise ValueError(f"mean, low and high must share a shape, got {mean.shape}, {low.shape} and {high.shape}")
     end = limit or float(np.abs(mean).max()) or 1.0
     n_layers, n_heads = mean.shape
     figure = go.Figure(

@@ -64,7 +64,7 @@ def _for_template(result: Result) -> dict[str, Any]:
     }
 
 
-def figure_json(figure: go.Figure) -> str:
+def figure_json(figure: object) -> str:
     """Return a figure as JSON that is inert inside a script element.
 
     Raises: TypeError, if it is not a plotly figure.

@@ -11,8 +11,9 @@ from interp_lab.attention.experiment import AttentionHeads
 from interp_lab.attention.heads import TYPE_NAMES, chance_scores, head_scores, heads_that_look, type_masks
 from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.claims import Grade
+from interp_lab.interventions import Intervention, Op, applied
 from interp_lab.models import declare_identity, load_model
-from interp_lab.types import WeightProcessing
+from interp_lab.types import Site, WeightProcessing
 from tests.tiny import tiny_model, tokens
 
 QUICK = {"period": 8, "held_out_period": 6, "n_sequences": 16, "ablation": "zero"}
@@ -64,6 +65,18 @@ class TestScores:
         scores, chance = head_scores(model, text), chance_scores(text)
         assert np.allclose(scores, chance[:, None, None, :], atol=1e-6)
         assert not heads_that_look(scores, chance, at_least=0.01, fdr=0.05, seed=0).any()
+
+    def test_attention_that_transformer_lens_zeroed_is_not_taken_for_attention(self):
+        broken = tiny_model()
+        broken.blocks[1].attn.W_Q.data[0, 0, 0] = float("nan")
+        with pytest.raises(ValueError, match=r"blocks\.1\.attn\.hook_q.*in layer 1"):
+            head_scores(broken, tokens(3, 20))
+
+    def test_edited_attention_is_refused(self):
+        model = tiny_model()
+        halved = Intervention((Site("blocks.2.attn.hook_pattern"),), Op.SCALE, (torch.tensor(0.5),), "halved")
+        with applied(model, halved), pytest.raises(ValueError, match=r"blocks\.2.* does not add up to 1 .*off by 0\.5"):
+            head_scores(model, tokens(3, 20))
 
 
 class TestInductionModel:

@@ -1,0 +1,30 @@
+"""Which heads look like induction heads, and does the model need them?
+
+Usage: python experiments/attention_heads.py [CONFIG] [--key.path=value ...]
+"""
+
+import sys
+from pathlib import Path
+
+from interp_lab.config import parse_overrides
+from interp_lab.registry import load_experiment
+from interp_lab.reports import write_page
+
+HERE = Path(__file__).parent
+
+
+def main(arguments: list[str]) -> None:
+    named = bool(arguments) and not arguments[0].startswith("--")
+    config = Path(arguments[0]) if named else HERE / "configs/attention_organism.yaml"
+    experiment = load_experiment(config, parse_overrides(arguments[named:]))
+
+    out = Path("out") / config.stem
+    result = experiment.run(run_dir=out / "run", resume=(out / "run").exists())
+    print(result.summary())
+
+    command = f"python experiments/attention_heads.py {' '.join(arguments)}".strip()
+    print("figures:", write_page(out / "index.html", config.stem, [result], reproduce=command))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,7 @@
+"""Attention heads: what they look like, and what ablating them does."""
+
+from interp_lab.attention.config import AttentionHeadsConfig
+from interp_lab.attention.experiment import AttentionHeads
+from interp_lab.attention.result import AttentionHeadsResult
+
+__all__ = ["AttentionHeads", "AttentionHeadsConfig", "AttentionHeadsResult"]

@@ -1,0 +1,75 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1. Attention heads: what they look like, what they do
+#
+# An *induction head* looks at the token that followed the last occurrence of the current one. On random
+# tokens that come twice, `[BOS, x, x]`, that is all there is to know about the second copy, so a model that
+# predicts it must have something like such a head. We look for it twice: by where heads attend, and by what
+# happens to the prediction when a head is silenced.
+
+# %%
+from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
+from interp_lab.models import load_model
+
+config = AttentionHeadsConfig(model="organism-attn")
+result = AttentionHeads(config).measure(load_model(config.model))
+print(result.summary())
+
+# %% [markdown]
+# **Where the heads look.** Each cell is the share of its attention that a head pays to the token an induction
+# head would look at, with the interval on hover. The types were chosen on half of the sequences; these numbers
+# are from the other half.
+
+# %%
+result.figures()["induction"]
+
+# %% [markdown]
+# **What they do.** Each head's output is replaced with its mean; the figure shows how much worse the second
+# copy is then predicted. A head may look the part and not matter, or matter without looking it.
+
+# %%
+result.figures()["ablation"]
+
+# %% [markdown]
+# **Against a control.** Ablating any head does some damage. What counts is the damage beyond that of heads of
+# no type, sequence by sequence.
+
+# %%
+result.figures()["effects"]
+
+# %% [markdown]
+# The claims, with grades that are computed from these numbers:
+
+# %%
+for claim in result.claims():
+    print(f"{claim.grade!s:12} {claim.statement}")
+
+# %% [markdown]
+# **Why both are needed.** `compiled/look-alike` was written by hand: one induction head, and two heads that
+# attend exactly like it and write nothing anybody reads. Attention cannot tell the three apart; ablation can.
+
+# %%
+look_alike = AttentionHeadsConfig(model="compiled/look-alike", period=8, held_out_period=6, ablation="zero")
+alike = AttentionHeads(look_alike).measure(load_model(look_alike.model))
+for claim in alike.claims():
+    print(f"{claim.grade!s:12} {claim.statement}")
+
+# %% [markdown]
+# And ablating heads one at a time has a blind spot of its own: in `compiled/backup` a second head takes over
+# as soon as the first falls silent, so that zero-ablating the induction head alone changes nothing.
+
+# %%
+backup = AttentionHeadsConfig(model="compiled/backup", period=8, held_out_period=6, ablation="zero")
+spare = AttentionHeads(backup).measure(load_model(backup.model))
+print(spare.summary())

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against reference implementations, both sides interleaved in one run; reported, never asserted."""

@@ -1,0 +1,44 @@
+"""Every YAML under experiments/ is read by the class that uses it."""
+
+from pathlib import Path
+
+import pytest
+
+from interp_lab.config import ConfigError
+from interp_lab.registry import EXPERIMENTS, entry, load_experiment, resolve
+
+CONFIGS = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_config_is_read_by_its_class(path):
+    experiment = load_experiment(path)
+    assert experiment.config == type(experiment.config).from_mapping(experiment.config.as_dict())
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_a_config_and_its_parts(name):
+    parts = entry(name)
+    assert resolve(parts.config).model_fields
+    assert hasattr(resolve(parts.experiment), "run")
+    assert hasattr(resolve(parts.experiment), "measure")
+    assert hasattr(resolve(parts.result), "from_arrays")
+    assert any(isinstance(load_experiment(path), resolve(parts.experiment)) for path in CONFIGS)
+
+
+def test_there_are_configs():
+    assert len(CONFIGS) >= 4
+
+
+class TestBadInput:
+    def test_a_config_of_no_experiment(self, tmp_path):
+        path = tmp_path / "c.yaml"
+        path.write_text("model: gpt2")
+        with pytest.raises(ConfigError, match="has no key 'experiment'; it must name one of attention_heads"):
+            load_experiment(path)
+
+    def test_an_unknown_experiment(self, tmp_path):
+        path = tmp_path / "c.yaml"
+        path.write_text("experiment: atention_heads")
+        with pytest.raises(ValueError, match="no experiment named 'atention_heads'; did you mean 'attention_heads'"):
+            load_experiment(path)
