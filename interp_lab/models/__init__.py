@@ -1,0 +1,21 @@
+"""The only place where a model is built: bundled, compiled, from a directory, from the hub; on either backend."""
+
+from interp_lab.models.build import build_hooked
+from interp_lab.models.forward import forward_from
+from interp_lab.models.identity import declare_identity, identity_of
+from interp_lab.models.load import known_models, load_model
+from interp_lab.models.read_only import read_only_hooks
+from interp_lab.models.shape import is_bridge, n_heads, n_key_value_heads
+
+__all__ = [
+    "build_hooked",
+    "declare_identity",
+    "forward_from",
+    "identity_of",
+    "is_bridge",
+    "known_models",
+    "load_model",
+    "n_heads",
+    "n_key_value_heads",
+    "read_only_hooks",
+]

@@ -1,0 +1,18 @@
+"""Facts about a model's shape that read the same on both backends."""
+
+from interp_lab.types import HookedModel
+
+
+def is_bridge(model: HookedModel) -> bool:
+    """Whether the model is a `TransformerBridge`, which cannot start at a layer or edit `hook_resid_mid`."""
+    return hasattr(type(model), "enable_compatibility_mode")
+
+
+def n_heads(model: HookedModel) -> int:
+    """Return the number of query heads of a layer."""
+    return int(model.cfg.n_heads)
+
+
+def n_key_value_heads(model: HookedModel) -> int:
+    """Return the number of key / value heads of a layer: fewer than `n_heads` in a grouped-query model."""
+    return int(getattr(model.cfg, "n_key_value_heads", None) or model.cfg.n_heads)
