@@ -7,7 +7,15 @@ never fired is an error: a silent no-op is the commonest bug of intervention cod
 
 from interp_lab.hooks.edit import Edit, HookNeverFiredError, ablate, add, edited, replace
 from interp_lab.hooks.record import NonFiniteActivationError, capture, record, require_finite
-from interp_lab.hooks.sites import at_site, hook_names, n_heads_at, require_editable, require_hook, require_site
+from interp_lab.hooks.sites import (
+    at_site,
+    hook_names,
+    n_heads_at,
+    read_only_hooks,
+    require_editable,
+    require_hook,
+    require_site,
+)
 
 __all__ = [
     "Edit",
@@ -20,6 +28,7 @@ __all__ = [
     "edited",
     "hook_names",
     "n_heads_at",
+    "read_only_hooks",
     "record",
     "replace",
     "require_editable",

@@ -1,11 +1,13 @@
 """Which hook points and indices a model has, checked before anything runs; and the view a site names."""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from interp_lab.types import HookedModel, Site, nearest
 
 _GATED = {
-    "attn.hook_result": "set_use_attn_result",
+    "hook_result": "set_use_attn_result",
     "hook_q_input": "set_use_split_qkv_input",
     "hook_k_input": "set_use_split_qkv_input",
     "hook_v_input": "set_use_split_qkv_input",
@@ -14,10 +16,19 @@ _GATED = {
 }
 """Hook points that exist but stay silent until this setter is called (TransformerLens 3.9)."""
 
+READ_ONLY = "interp_lab_read_only"
+"""Attribute in which a model carries its hook points that take no edits; written when a bridge is loaded."""
+
 
 def hook_names(model: HookedModel) -> list[str]:
-    """Return the names of the hook points of a model."""
-    return list(model.hook_dict)
+    """Return the names of the hook points of a model that are switched on."""
+    return [name for name in model.hook_dict if switch_of(model, name) is None]
+
+
+def switch_of(model: HookedModel, name: str) -> str | None:
+    """Return the setter that must be called before a hook point fires; `None` if it fires already."""
+    setter = _GATED.get(name.rsplit(".", 1)[-1])
+    return None if setter is None or getattr(model.cfg, setter.removeprefix("set_"), False) else setter
 
 
 def require_hook(model: HookedModel, name: str) -> None:
@@ -28,23 +39,29 @@ def require_hook(model: HookedModel, name: str) -> None:
     known = model.hook_dict
     if name not in known:
         raise ValueError(f"the model has no hook point {name!r}{nearest(name, known)}")
-    setter = _GATED.get(name.split(".", 2)[-1])
-    if setter is not None and not getattr(model.cfg, setter.removeprefix("set_"), False):
+    setter = switch_of(model, name)
+    if setter is not None:
         raise ValueError(f"hook point {name!r} never fires until model.{setter}(True) is called")
 
 
-def require_editable(model: HookedModel, name: str) -> None:
-    """Refuse to edit a hook point where the edit would not reach everything that reads it; raises as `require_hook`.
+def read_only_hooks(model: HookedModel) -> Mapping[str, str]:
+    """Return the hook points where an edit would not act as it does on a `HookedTransformer`, with the reason.
 
-    `TransformerBridge` shows `hook_resid_mid` at the entrance of the MLP's norm only, so that an edit there
-    would miss the skip connection.
+    Keys are names within a block, such as `attn.hook_pattern`. They were found by trying, when a bridge was
+    loaded; a `HookedTransformer` has none.
+    """
+    return getattr(model, READ_ONLY, {})
+
+
+def require_editable(model: HookedModel, name: str) -> None:
+    """Refuse to edit a hook point where the edit would not reach what reads the activation.
+
+    Raises: ValueError, with the reason and the way out; and as `require_hook`.
     """
     require_hook(model, name)
-    if name.endswith("hook_resid_mid") and hasattr(model, "enable_compatibility_mode"):
-        raise ValueError(
-            f"editing {name!r} on a TransformerBridge would miss the skip connection; "
-            "add the difference at 'hook_attn_out' of the same layer, or load the model with backend='hooked'"
-        )
+    reason = read_only_hooks(model).get(name.split(".", 2)[-1])
+    if reason is not None:
+        raise ValueError(f"{name!r} can be read but not edited on this bridge: {reason}, or use backend='hooked'")
 
 
 def n_heads_at(model: HookedModel, name: str) -> int:

@@ -4,7 +4,6 @@ from interp_lab.models.build import build_hooked
 from interp_lab.models.forward import forward_from
 from interp_lab.models.identity import declare_identity, identity_of
 from interp_lab.models.load import known_models, load_model
-from interp_lab.models.read_only import read_only_hooks
 from interp_lab.models.shape import is_bridge, n_heads, n_key_value_heads
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "load_model",
     "n_heads",
     "n_key_value_heads",
-    "read_only_hooks",
 ]

@@ -11,20 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interp_lab.hooks.sites import READ_ONLY
 from interp_lab.models.parity import probe_tokens
-from interp_lab.types import HookedModel
 
-_ATTRIBUTE = "interp_lab_read_only"
 _ATTENTION = ("attn.hook_pattern", "attn.hook_attn_scores")
 _Z, _WRITTEN, _MIDDLE, _AFTER = "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_resid_post"
-
-
-def read_only_hooks(model: HookedModel) -> Mapping[str, str]:
-    """Return the hook points where an edit would not act as it does on a `HookedTransformer`, with the reason.
-
-    Keys are names within a block, such as `attn.hook_pattern`; a `HookedTransformer` has none.
-    """
-    return getattr(model, _ATTRIBUTE, {})
 
 
 @torch.no_grad()
@@ -44,7 +35,7 @@ def note_read_only_hooks(bridge: Any) -> None:  # noqa: ANN401 - a TransformerBr
         direct, through = (_reaches(bridge, block + at, _shifted, look=block + _AFTER) for at in (_WRITTEN, _MIDDLE))
         if abs(direct - through) > 0.1 * direct:
             found[_MIDDLE] = f"an edit there misses the skip connection; add the difference at {_WRITTEN!r} instead"
-    setattr(bridge, _ATTRIBUTE, found)
+    setattr(bridge, READ_ONLY, found)
 
 
 def _first_block(known: Mapping[str, Any], *suffixes: str) -> str:

@@ -3,6 +3,7 @@ import shutil
 import pytest
 import torch
 
+from interp_lab.hooks import read_only_hooks
 from interp_lab.models import (
     build_hooked,
     identity_of,
@@ -12,7 +13,6 @@ from interp_lab.models import (
     load_model,
     n_heads,
     n_key_value_heads,
-    read_only_hooks,
 )
 from interp_lab.organisms.bundled import BundledModel, bundled_names
 from interp_lab.organisms.compiled import compile_model, compiled_names

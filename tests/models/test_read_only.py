@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from interp_lab.models import build_hooked, load_model, read_only_hooks
+from interp_lab.hooks import read_only_hooks
+from interp_lab.models import build_hooked, load_model
 from interp_lab.models.native import to_bridge
 from tests.models.fixtures import SHAPES, hooked_parts, random_tokens, word_ids
 
