@@ -120,10 +120,13 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unflatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted keys into nested mappings, at every depth."""
+    """Turn dotted keys into nested mappings.
+
+    Only the keys at the top are taken apart: those below may be names that have dots of their own.
+    """
     nested: dict[str, Any] = {}
     for key, value in values.items():
-        branch: Any = unflatten(value) if isinstance(value, Mapping) else value
+        branch: Any = value
         for part in reversed(str(key).split(".")):
             branch = {part: branch}
         nested = merge(nested, branch)

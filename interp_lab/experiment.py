@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, SupportsFloat, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ def package_versions() -> dict[str, str]:
 class Tracker(Protocol):
     """Where scalars, tables and figures go while an experiment runs; failing to deliver never costs a run."""
 
-    def log(self, values: Mapping[str, float], *, step: int | None = None) -> None:
+    def log(self, values: Mapping[str, SupportsFloat], *, step: int | None = None) -> None:
         """Record scalars."""
         ...
 

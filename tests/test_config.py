@@ -111,4 +111,14 @@ def test_a_stray_word_is_refused():
 
 
 def test_unflatten_merges_branches():
-    assert unflatten({"a.b": 1, "a": {"c.d": 2}}) == {"a": {"b": 1, "c": {"d": 2}}}
+    assert unflatten({"a.b": 1, "a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
+
+
+def test_keys_of_a_mapping_field_keep_their_dots(tmp_path):
+    class Weighted(Config):
+        weights: dict[str, float]
+
+    config = Weighted.from_mapping({"weights": {"blocks.0.hook_resid_pre": 1.0}})
+    path = tmp_path / "c.yaml"
+    path.write_text(config.to_yaml())
+    assert Weighted.from_yaml(path) == config

@@ -154,6 +154,7 @@ class TestKilledAtEveryStep:
             assert not write_with_death_at(100, folder, monkeypatch)
             assert not list(folder.rglob("*.partial"))
             assert len(read_run(folder).rows) == 1
+            assert (folder / "metrics.jsonl").read_text().count('"final"') == 1
             assert read_run(folder).metrics().keys() == read_run(whole).metrics().keys()
             for name in ("arrays.safetensors", "config.yaml", "provenance.json", "tables/throws.parquet"):
                 assert (folder / name).read_bytes() == (whole / name).read_bytes()
