@@ -151,8 +151,15 @@ class Section:
 class Result(Protocol):
     """What an experiment found: arrays and tables, no model."""
 
-    config: Any
-    provenance: Provenance
+    @property
+    def config(self) -> Any:  # noqa: ANN401 - its own Config
+        """The config it was made with."""
+        ...
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it came from."""
+        ...
 
     def metrics(self) -> dict[str, float]:
         """Return flat scalars, for trackers and sweeps."""
@@ -187,7 +194,10 @@ class Result(Protocol):
 class Experiment(Protocol):
     """A question, with a config; `run` loads the model, `measure` takes one."""
 
-    config: Any
+    @property
+    def config(self) -> Any:  # noqa: ANN401 - its own Config
+        """What it was asked to do."""
+        ...
 
     def run(self, tracker: Tracker | None = None, run_dir: Path | None = None, *, resume: bool = False) -> Any:  # noqa: ANN401 - its own Result
         """Load the model, measure, keep the result in `run_dir` if given."""
