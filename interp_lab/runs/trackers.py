@@ -70,7 +70,7 @@ class Trackers:
 
     each: tuple[Tracker, ...] = ()
 
-    def log(self, values: Mapping[str, int | float], *, step: int | None = None) -> None:
+    def log(self, values: Mapping[str, SupportsFloat], *, step: int | None = None) -> None:
         """Record scalars with every tracker."""
         for tracker in self.each:
             tracker.log(values, step=step)
