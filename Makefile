@@ -10,7 +10,7 @@ export TRANSFORMERS_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types tests notebooks bench clean
+.PHONY: demo test lint types tests notebooks figures bench clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -39,8 +39,11 @@ tests: $(READY)
 
 notebooks: $(READY)
 	rm -rf build/notebooks && mkdir -p build/notebooks
-	$(BIN)/jupytext --quiet --to ipynb --output-dir build/notebooks notebooks/*.py
+	for page in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --output build/$${page%.py}.ipynb $$page || exit 1; done
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 build/notebooks
+
+figures: $(READY)  ## the README's figures, into docs/figures (needs a Chromium)
+	$(BIN)/python experiments/readme_figures.py
 
 bench: $(READY)  ## times as ratios against reference implementations, interleaved; reported, never asserted
 	$(BIN)/python -m tests.benchmarks

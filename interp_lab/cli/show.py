@@ -68,7 +68,8 @@ def show_summary(result: Any, folder: Path) -> None:  # noqa: ANN401 - a Result
 
 def show_verification(rows: Iterable[Any]) -> bool:
     """Print the rows of a verification as they come; return whether all are right."""
-    table = Table("instrument", "expected", "measured", "ok", title="Instruments on models whose answer is known")
+    title = "Instruments on models whose answer is known"
+    table = Table("instrument", "expected", "measured", "ok", title=title, box=box.SIMPLE, title_justify="left")
     right = []
     for row in rows:
         right.append(row.ok)

@@ -1,0 +1,20 @@
+"""Draw the figures of the README into docs/figures (needs kaleido, from the dev extra, and a Chromium)."""
+
+from pathlib import Path
+
+from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
+
+FOLDER = Path(__file__).parent.parent / "docs/figures"
+
+
+def main() -> None:
+    result = AttentionHeads(AttentionHeadsConfig()).run()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in ("induction", "ablation"):
+        figure = result.figures()[name].update_layout(paper_bgcolor="white")
+        figure.write_image(FOLDER / f"{name}.png", scale=2)
+    print(result.summary())
+
+
+if __name__ == "__main__":
+    main()
