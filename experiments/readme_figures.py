@@ -11,8 +11,7 @@ def main() -> None:
     result = AttentionHeads(AttentionHeadsConfig()).run()
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in ("induction", "ablation"):
-        figure = result.figures()[name].update_layout(paper_bgcolor="white")
-        figure.write_image(FOLDER / f"{name}.png", scale=2)
+        result.figures()[name].write_image(FOLDER / f"{name}.png", scale=2)
     print(result.summary())
 
 

@@ -53,15 +53,19 @@ class Evidence:
     """What the control was, such as `mean of 4 random heads`."""
     split: Split
     n_examples: int
+    margin: float = 0.0
+    """Smallest effect of interest, in the unit: with enough examples any effect is clear of zero, however small."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.p_adjusted <= 1.0:
             raise ValueError(f"p_adjusted={self.p_adjusted} is no probability")
 
     def is_clear(self, *, alpha: float) -> bool:
-        """Whether effect and paired difference are both clear of zero, on the same side, after correction."""
-        same_side = self.effect.estimate * self.versus_control.estimate > 0
-        return same_side and self.effect.excludes(0.0) and self.versus_control.excludes(0.0) and self.p_adjusted < alpha
+        """Whether effect and paired difference both lie beyond the margin, on the same side, after correction."""
+        both = (self.effect, self.versus_control)
+        above = all(interval.low > self.margin for interval in both)
+        below = all(interval.high < -self.margin for interval in both)
+        return (above or below) and self.p_adjusted < alpha
 
 
 def grade(effect: Evidence | None, replication: Evidence | None = None, *, alpha: float = 0.05) -> Grade:
@@ -72,8 +76,8 @@ def grade(effect: Evidence | None, replication: Evidence | None = None, *, alpha
         replication: the same intervention measured on held-out templates.
         alpha: level at which the corrected p-value of the paired difference must lie.
 
-    Returns: CAUSAL if `effect` is clear of zero and of its control on the report split; REPLICATED if besides
-        `replication` is clear, on held-out templates, with the same sign; DESCRIPTIVE otherwise.
+    Returns: CAUSAL if `effect` and its difference to the control lie beyond the margin on the report split;
+        REPLICATED if besides `replication` does so on held-out templates, with the same sign; else DESCRIPTIVE.
     """
     if effect is None or effect.split is not Split.REPORT or not effect.is_clear(alpha=alpha):
         return Grade.DESCRIPTIVE

@@ -107,6 +107,7 @@ def evidence_against(
     control_name: str,
     split: Split,
     clusters: Sequence[Hashable] | None = None,
+    margin: float = 0.0,
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Evidence]:
@@ -116,6 +117,7 @@ def evidence_against(
         control: the control's effect on the same examples, one row per intervention.
         control_name: what the control was, for the tables.
         clusters: independent units (templates); `None` means that every example is one.
+        margin: smallest effect of interest, in the metric's unit.
 
     Returns: one `Evidence` per intervention, p-values adjusted by Benjamini and Hochberg's procedure.
     """
@@ -132,6 +134,7 @@ def evidence_against(
             control=control_name,
             split=split,
             n_examples=effects.changes.shape[1],
+            margin=margin,
         )
         for i, name in enumerate(effects.names)
     ]

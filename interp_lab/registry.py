@@ -27,6 +27,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.attention.result:AttentionHeadsResult",
         "Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?",
     ),
+    "train-organism-attn": Entry(
+        "interp_lab.training.attn:TrainOrganismAttn",
+        "interp_lab.training.config:TrainOrganismAttnConfig",
+        "interp_lab.training.result:TrainingResult",
+        "Does a two-layer attention-only model learn induction on random repeats, with a textbook circuit?",
+    ),
 }
 
 KNOWN_ANSWERS: tuple[str, ...] = ("interp_lab.attention.known_answers:rows",)

@@ -44,11 +44,12 @@ class TestGrade:
             {"versus_control": Interval(0.3, -0.1, 0.7)},
             {"versus_control": Interval(-0.9, -1.1, -0.7)},
             {"p_adjusted": 0.05},
+            {"margin": 0.75},
             {"split": Split.SELECT},
             {"split": Split.HELD_OUT},
         ],
         ids=["effect covers zero", "no more than the control", "less than the control", "not significant after "
-             "correction", "measured where it was selected", "not on the report split"],
+             "correction", "within the margin", "measured where it was selected", "not on the report split"],
     )  # fmt: skip
     def test_falls_when_the_numbers_get_worse(self, perturbed):
         assert grade(evidence(**perturbed), REPLICATION) is Grade.DESCRIPTIVE

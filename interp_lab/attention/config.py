@@ -35,6 +35,8 @@ class AttentionHeadsConfig(Config):
     """Score from which a head is said to look like a type, if it is also above chance (share of attention)."""
     fdr: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """False discovery rate over heads and types, and over effects."""
+    smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """Smallest effect of interest: share of the gap between first-copy and second-copy loss."""
     ablation: Ablation = Ablation.MEAN
     """What a head's output is replaced with; means are taken by position over the sequences chosen on."""
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95

@@ -84,6 +84,12 @@ class AttentionHeadsResult:
         gain = mean_interval(-np.diff(self.report_losses, axis=0)[0], level=self.config.level, seed=self.config.seed)
         return gain.low > 0
 
+    @property
+    def margin(self) -> float:
+        """The smallest effect of interest (nats): a share of what there is to lose."""
+        first, second = self.report_losses.mean(-1)
+        return self.config.smallest_effect * max(float(first - second), 0.0)
+
     @cached_property
     def evidence(self) -> dict[HeadIndex, tuple[Evidence, Evidence | None]]:
         """Effect and replication of every head whose type predicts the second copy.
@@ -111,6 +117,7 @@ class AttentionHeadsResult:
             np.broadcast_to(control, picked.shape),
             control_name=f"mean of the {len(self.controls)} heads of no type",
             split=split,
+            margin=self.margin,
             level=self.config.level,
             seed=self.config.seed,
         )

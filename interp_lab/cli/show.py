@@ -116,9 +116,13 @@ def share_text(row: dict[str, Any], name: str) -> str:
 
 def show_card(card: Any) -> bool:  # noqa: ANN401 - a ModelCard
     """Print a model card; return whether every target is met."""
-    table = Table("figure", "measured", "target", "met", "untrained", title=f"{card.name}, measured on fresh text")
+    title = f"{card.name}, measured on fresh text"
+    table = Table(title=title, box=box.SIMPLE, title_justify="left")
+    for column in ("figure", "measured", "target", "met", "control"):
+        table.add_column(column)
     for row in card.rows:
-        met = "" if row.met is None else ("[green]yes[/]" if row.met else "[bold red]NO[/]")
-        table.add_row(row.figure, str(row.value), row.target, met, str(row.control))
+        met = "[green]yes[/]" if row.met else "[bold red]NO[/]"
+        control = f"{row.control_name}: {row.control.estimate:.3f}"
+        table.add_row(f"{row.figure} ({row.unit})", str(row.value), row.target, met, control)
     console.print(table)
-    return all(row.met is not False for row in card.rows)
+    return card.met

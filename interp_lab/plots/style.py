@@ -16,6 +16,6 @@ def styled(figure: go.Figure, *, title: str, width: int, height: int) -> go.Figu
         width=width,
         height=height,
         margin={"l": 60, "r": 20, "t": 50, "b": 50},
-        paper_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="white",
         font={"family": "system-ui, sans-serif", "size": 13},
     )

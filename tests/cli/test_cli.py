@@ -58,6 +58,33 @@ class TestRun:
         assert capsys.readouterr().out == printed
 
 
+class TestOverrides:
+    """Every form that W&B's `${args}` and friends can take reaches the config."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            ["--seed=3", "--held_out_period=None", "--looks_like=0.5"],
+            ["--seed", "3", "--held-out-period", "None", "--looks-like", "5e-1"],
+        ],
+        ids=["equals", "spaced"],
+    )
+    def test_reach_the_config(self, given, tmp_path, monkeypatch):
+        seen = []
+
+        def remember(self, *arguments, **options):
+            seen.append(self.config)
+            raise ValueError("far enough")
+
+        monkeypatch.setattr("interp_lab.attention.experiment.AttentionHeads.run", remember)
+        assert call("run", CONFIG, "--out", str(tmp_path / "x"), *given) == 1
+        assert (seen[0].seed, seen[0].held_out_period, seen[0].looks_like) == (3, None, 0.5)
+
+    def test_a_negative_number_is_a_value(self, capsys):
+        assert call("run", CONFIG, "--seed", "-1") == 1
+        assert "seed: Input should be greater than or equal to 0, got -1" in capsys.readouterr().err
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
