@@ -1,0 +1,127 @@
+"""A family of texts: how its latents are drawn, and what they make of a template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from interp_lab.organisms.grammar.example import Example, Latents, Value
+from interp_lab.organisms.grammar.template import Template
+from interp_lab.types import nearest
+
+
+class Draw(Protocol):
+    """Draws the latents of one text; what is random about a text is decided here, and nowhere else."""
+
+    def __call__(self, rng: np.random.Generator) -> dict[str, Value]:
+        """Return every latent, outcomes (a decision, a pronoun) included."""
+        ...
+
+
+class Fill(Protocol):
+    """Says what stands in every slot of every template, given the latents; no randomness."""
+
+    def __call__(self, latents: Latents) -> Mapping[str, str]:
+        """Return slot values; the slot `answer` among them."""
+        ...
+
+
+class Answers(Protocol):
+    """Says which words might stand, or might as well stand, where the answer stands."""
+
+    def __call__(self, latents: Latents) -> tuple[str, ...]:
+        """Return them, the most telling one first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Templates, a source of latents, and how latents become words."""
+
+    name: str
+    templates: tuple[Template, ...]
+    draw: Draw
+    fill: Fill
+    wrong: Answers
+    """What the answer would be under other latents."""
+    behind: Mapping[str, tuple[str, ...]]
+    """Which latents stand behind a slot: they become labels of the words in it."""
+    varied: Mapping[str, tuple[Value, ...]]
+    """Latents that a counterfactual may change, one at a time, with the values they may take; changing one of these
+    changes words only in its own slots (and the answer), and keeps the number of words."""
+    accepted: Answers | None = None
+    """All answers that are as right as the one drawn (any later year, say); `None` if there is only the one."""
+    weight: float = 1.0
+    """Share of the training text, relative to the other behaviours."""
+
+    def __post_init__(self) -> None:
+        for template in self.templates:
+            if template.slots.count("answer") != 1:
+                raise ValueError(f"template {template.id} must have the slot 'answer' exactly once: {template.text!r}")
+
+    def example(self, template: Template, latents: Latents) -> Example:
+        """Write one text.
+
+        Raises: ValueError, for a slot that `fill` leaves empty.
+        """
+        filled = template.fill(self.fill(latents))
+        labels = tuple(self._labels(slot, latents) for _, slot in filled)
+        at = [slot for _, slot in filled].index("answer")
+        words = tuple(word for word, _ in filled)
+        return Example(
+            behaviour=self.name,
+            template=template.id,
+            reserved=template.reserved,
+            words=words,
+            labels=labels,
+            latents=dict(latents),
+            answer_at=at,
+            answer=words[at],
+            accepted=(words[at],) if self.accepted is None else self.accepted(latents),
+            wrong=tuple(word for word in self.wrong(latents) if word != words[at]),
+        )
+
+    def _labels(self, slot: str | None, latents: Latents) -> dict[str, Value]:
+        if slot is None:
+            return {}
+        return {"slot": slot, **{name: latents[name] for name in self.behind.get(slot, ())}}
+
+    def sample(self, n: int, *, seed: int, reserved: bool | None = None) -> list[Example]:
+        """Draw `n` texts, templates in turn so that each comes up as often as any other.
+
+        Args:
+            reserved: only reserved templates, or only the others; `None` takes all.
+
+        Raises: ValueError, for `n` below 1.
+        """
+        if n < 1:
+            raise ValueError(f"n={n} makes an empty data set; ask for at least one text")
+        rng = np.random.default_rng(seed)
+        usable = [template for template in self.templates if reserved in (None, template.reserved)]
+        first = int(rng.integers(len(usable)))
+        return [self.example(usable[(first + nth) % len(usable)], self.draw(rng)) for nth in range(n)]
+
+    def counterfactual(self, example: Example, latent: str, value: Value) -> Example:
+        """Write the same text with one latent changed, everything random kept.
+
+        Raises: ValueError, for a latent that may not be varied, or a value it cannot take.
+        """
+        if latent not in self.varied:
+            raise ValueError(
+                f"{self.name} cannot vary {latent!r}{nearest(latent, self.varied)}; it varies {', '.join(self.varied)}"
+            )
+        if value not in self.varied[latent]:
+            raise ValueError(f"{latent} of {self.name} cannot be {value!r}; it takes {self.varied[latent]}")
+        template = next(template for template in self.templates if template.id == example.template)
+        return self.example(template, {**example.latents, latent: value})
+
+    @property
+    def words(self) -> set[str]:
+        """The words of the templates themselves; what slots add is found by sampling."""
+        return {part for template in self.templates for part in template.text.split() if not part.startswith("{")}
+
+
+def pick(rng: np.random.Generator, options: Sequence[Value]) -> Value:
+    """Draw one of the options (a plain Python value, so that latents compare and store well)."""
+    return options[int(rng.integers(len(options)))]
