@@ -17,6 +17,7 @@ from typing import Any, Protocol, SupportsFloat, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from interp_lab.bibliography import Source
 from interp_lab.claims import Claim
 from interp_lab.types import HookedModel, ModelIdentity
 
@@ -26,24 +27,6 @@ Progress = Callable[[int, int, str], None]
 
 def silent(done: int, total: int, what: str) -> None:
     """Report progress to nobody."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A publication that a method or a number comes from."""
-
-    key: str
-    """Citation key, such as `olsson2022induction`."""
-    title: str
-    authors: str
-    year: int
-    url: str
-    """Where to read it; an arXiv address where there is one."""
-
-    def bibtex(self) -> str:
-        """Return a BibTeX entry."""
-        entries = {"title": self.title, "author": self.authors, "year": self.year, "url": self.url}
-        return "\n".join([f"@misc{{{self.key},", *(f"  {name} = {{{value}}}," for name, value in entries.items()), "}"])
 
 
 @dataclass(frozen=True)

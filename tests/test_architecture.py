@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "interp_lab"
 
 FLOORS = [
-    ["types", "config", "claims", "experiment"],
+    ["types", "config", "claims", "bibliography", "experiment"],
     ["metrics", "plots", "stats", "linear", "runs"],
     ["hooks", "organisms", "models", "tasks"],
     ["interventions", "engine", "decoding", "effects"],

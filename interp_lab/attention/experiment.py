@@ -9,8 +9,9 @@ from jaxtyping import Float
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.heads import all_heads, chance_scores, head_scores
 from interp_lab.attention.result import AttentionHeadsResult
+from interp_lab.bibliography import BENJAMINI_1995, ELHAGE_2021, OLSSON_2022
 from interp_lab.effects import Effects, effects_of, metric_values
-from interp_lab.experiment import Progress, Provenance, Source, Tracker, provenance, silent
+from interp_lab.experiment import Progress, Provenance, Tracker, provenance, silent
 from interp_lab.interventions import ablations
 from interp_lab.models import identity_of, load_model
 from interp_lab.organisms.repeats import RepeatedTokens
@@ -21,20 +22,7 @@ from interp_lab.types import HookedModel, Site, Tokens
 NAME = "attention_heads"
 """In the registry, and at the head of every config file."""
 
-SOURCES = (
-    Source(
-        "olsson2022induction", "In-context Learning and Induction Heads", "Olsson and others", 2022,
-        "https://arxiv.org/abs/2209.11895",
-    ),
-    Source(
-        "elhage2021framework", "A Mathematical Framework for Transformer Circuits", "Elhage and others", 2021,
-        "https://transformer-circuits.pub/2021/framework/index.html",
-    ),
-    Source(
-        "benjamini1995fdr", "Controlling the False Discovery Rate: A Practical and Powerful Approach to Multiple "
-        "Testing", "Benjamini and Hochberg", 1995, "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
-    ),
-)  # fmt: skip
+SOURCES = (OLSSON_2022, ELHAGE_2021, BENJAMINI_1995)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from interp_lab.experiment import Progress, Source, Tracker, provenance, silent
+from interp_lab.bibliography import ELHAGE_2021, OLSSON_2022, RIPPEL_2014
+from interp_lab.experiment import Progress, Tracker, provenance, silent
 from interp_lab.hooks import Edit, edited
 from interp_lab.models import build_hooked, identity_of
 from interp_lab.organisms.bundled import BundledModel, read_bundle, write_bundled
@@ -31,20 +32,7 @@ NAME = "train-organism-attn"
 ORGANISM = "organism-attn"
 """Name of the model, and of the folder in a run that holds it."""
 
-SOURCES = (
-    Source(
-        "elhage2021framework", "A Mathematical Framework for Transformer Circuits", "Elhage and others", 2021,
-        "https://transformer-circuits.pub/2021/framework/index.html",
-    ),
-    Source(
-        "olsson2022induction", "In-context Learning and Induction Heads", "Olsson and others", 2022,
-        "https://arxiv.org/abs/2209.11895",
-    ),
-    Source(
-        "rippel2014nested", "Learning Ordered Representations with Nested Dropout", "Rippel, Gelbart and Adams", 2014,
-        "https://arxiv.org/abs/1402.0915",
-    ),
-)  # fmt: skip
+SOURCES = (ELHAGE_2021, OLSSON_2022, RIPPEL_2014)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interp_lab.bibliography import Source
 from interp_lab.claims import Claim
 from interp_lab.config import Config
-from interp_lab.experiment import Provenance, Section, Source, Tracker
+from interp_lab.experiment import Provenance, Section, Tracker
 from interp_lab.runs import run_experiment
 from interp_lab.types import ModelIdentity, WeightProcessing
 

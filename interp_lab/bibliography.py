@@ -1,0 +1,51 @@
+"""What the methods stand on: every publication once, for docstrings to name and `interp-lab cite` to print."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publication that a method or a number comes from."""
+
+    key: str
+    """Citation key, such as `olsson2022induction`."""
+    title: str
+    authors: str
+    year: int
+    url: str
+    """Where to read it; an arXiv address where there is one."""
+
+    def bibtex(self) -> str:
+        """Return a BibTeX entry."""
+        entries = {"title": self.title, "author": self.authors, "year": self.year, "url": self.url}
+        return "\n".join([f"@misc{{{self.key},", *(f"  {name} = {{{value}}}," for name, value in entries.items()), "}"])
+
+
+BENJAMINI_1995 = Source(
+    key="benjamini1995fdr",
+    title="Controlling the False Discovery Rate: A Practical and Powerful Approach to Multiple Testing",
+    authors="Yoav Benjamini and Yosef Hochberg",
+    year=1995,
+    url="https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
+)
+ELHAGE_2021 = Source(
+    key="elhage2021framework",
+    title="A Mathematical Framework for Transformer Circuits",
+    authors="Nelson Elhage and others",
+    year=2021,
+    url="https://transformer-circuits.pub/2021/framework/index.html",
+)
+OLSSON_2022 = Source(
+    key="olsson2022induction",
+    title="In-context Learning and Induction Heads",
+    authors="Catherine Olsson and others",
+    year=2022,
+    url="https://arxiv.org/abs/2209.11895",
+)
+RIPPEL_2014 = Source(
+    key="rippel2014nested",
+    title="Learning Ordered Representations with Nested Dropout",
+    authors="Oren Rippel and Michael A. Gelbart and Ryan P. Adams",
+    year=2014,
+    url="https://arxiv.org/abs/1402.0915",
+)
