@@ -4,6 +4,7 @@ Usage: python experiments/attention_heads.py [CONFIG] [--key.path=value ...]
 """
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from interp_lab.config import parse_overrides
@@ -18,12 +19,12 @@ def main(arguments: list[str]) -> None:
     config = Path(arguments[0]) if named else HERE / "configs/attention_organism.yaml"
     experiment = load_experiment(config, parse_overrides(arguments[named:]))
 
-    out = Path("out") / config.stem
-    result = experiment.run(run_dir=out / "run", resume=(out / "run").exists())
+    out = Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    result = experiment.run(run_dir=out)
     print(result.summary())
 
     command = f"python experiments/attention_heads.py {' '.join(arguments)}".strip()
-    print("figures:", write_page(out / "index.html", config.stem, [result], reproduce=command))
+    print("figures:", write_page(out.with_suffix(".html"), config.stem, [result], reproduce=command))
 
 
 if __name__ == "__main__":

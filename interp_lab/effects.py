@@ -13,11 +13,11 @@ from jaxtyping import Float
 
 from interp_lab.claims import Evidence, Split
 from interp_lab.experiment import Progress, silent
-from interp_lab.hooks import require_finite
+from interp_lab.hooks import ready_tokens, require_finite
 from interp_lab.interventions import Intervention, applied, require_intervention
 from interp_lab.metrics import Metric
 from interp_lab.stats import bootstrap_interval, paired_difference
-from interp_lab.types import HookedModel, Tokens, require_tokens
+from interp_lab.types import HookedModel, Tokens
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def effects_of(
         NonFiniteActivationError, if the untouched model already yields NaN or inf, naming where it begins.
         HookNeverFiredError, if an intervention touched nothing.
     """
-    require_tokens(tokens)
+    tokens = ready_tokens(model, tokens)
     if not interventions:
         raise ValueError("no interventions to measure; give at least one")
     for intervention in interventions:
@@ -91,7 +91,7 @@ def metric_values(
     Raises: ValueError, for no prompts; NonFiniteActivationError, if activations on the first batch are NaN or inf
         anywhere in the model, naming the layer.
     """
-    require_tokens(tokens)
+    tokens = ready_tokens(model, tokens)
     require_finite(model, tokens[:batch_size])
     values = []
     with torch.inference_mode():

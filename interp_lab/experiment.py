@@ -69,7 +69,7 @@ def provenance(
         device=device,
         dtype=dtype,
         sources=tuple(sources),
-        commit=git_commit(Path.cwd()),
+        commit=git_commit(Path(__file__).parent),
         versions=package_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

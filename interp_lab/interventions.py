@@ -69,8 +69,6 @@ class Intervention:
         for site, payload in zip(self.sites, self.payloads, strict=True):
             if not torch.isfinite(payload).all():
                 raise ValueError(f"the payload of {self.name!r} at {site} holds NaN or inf")
-        if self.gate is not None and not self.gate.any():
-            raise ValueError(f"the gate of {self.name!r} is closed for every prompt, so it would touch nothing")
 
     def rows(self, index: Int[Tensor, " example"]) -> "Intervention":
         """Return the intervention on a subset (or repetition) of the prompts it was made for."""
@@ -89,6 +87,11 @@ class Intervention:
         def edit(activation: Tensor) -> Tensor:
             for site, payload in pairs:
                 view = at_site(activation, site)
+                if not self.per_example and payload.ndim >= view.ndim:
+                    raise ValueError(
+                        f"the payload of {self.name!r} at {site} has a batch axis (shape {tuple(payload.shape)}); "
+                        "say so with per_example=True, or batches would take each other's rows"
+                    )
                 changed = apply_op(self.op, view, payload.to(view))
                 view.copy_(changed if self.gate is None else _where(self.gate, changed, view))
             return activation
@@ -124,7 +127,12 @@ def apply_op(op: Op, activation: Float[Tensor, "..."], payload: Float[Tensor, ".
 
 
 def require_intervention(model: HookedModel, intervention: Intervention) -> None:
-    """Refuse an intervention whose sites the model has not; raises ValueError as `hooks.require_site`."""
+    """Refuse an intervention whose sites the model has not, or whose gate is closed for every prompt.
+
+    Raises: ValueError, as `hooks.require_site`.
+    """
+    if intervention.gate is not None and not intervention.gate.any():
+        raise ValueError(f"the gate of {intervention.name!r} is closed for every prompt, so it would touch nothing")
     for site in intervention.sites:
         require_site(model, site)
 
@@ -137,7 +145,8 @@ def applied(model: HookedModel, *interventions: Intervention) -> Generator[dict[
     """
     edits: dict[str, list[Edit]] = {}
     for intervention in interventions:
-        require_intervention(model, intervention)
+        for site in intervention.sites:
+            require_site(model, site)
         for hook, edit in intervention.edits().items():
             edits.setdefault(hook, []).append(edit)
     with edited(model, {hook: _in_turn(these) for hook, these in edits.items()}) as fired:

@@ -66,14 +66,21 @@ class WeightProcessing:
 
     @classmethod
     def named(cls, name: str) -> "WeightProcessing":
-        """Return a preset: `folded` (TransformerLens's default) or `raw` (weights as stored).
+        """Return what `str` of a processing names: `folded` (TransformerLens's default), `raw`, or steps joined by `+`.
 
-        Raises: ValueError, for another name.
+        Raises: ValueError, for a name that is none of these.
         """
         presets = {"folded": cls(), "raw": cls(False, False, False, False)}
-        if name not in presets:
-            raise ValueError(f"unknown weight processing {name!r}{nearest(name, presets)}; use 'folded' or 'raw'")
-        return presets[name]
+        if name in presets:
+            return presets[name]
+        steps = [step.name for step in fields(cls)]
+        unknown = next((part for part in name.split("+") if part not in steps), None)
+        if unknown is not None:
+            raise ValueError(
+                f"unknown weight processing {unknown!r}{nearest(unknown, [*presets, *steps])}; "
+                f"use 'folded', 'raw', or steps joined by '+': {', '.join(steps)}"
+            )
+        return cls(**{step: step in name.split("+") for step in steps})
 
     def difference(self, other: "WeightProcessing") -> list[str]:
         """Return the names of the steps on which the two disagree."""

@@ -60,7 +60,8 @@ for claim in result.claims():
 # attend exactly like it and write nothing anybody reads. Attention cannot tell the three apart; ablation can.
 
 # %%
-look_alike = AttentionHeadsConfig(model="compiled/look-alike", period=8, held_out_period=6, ablation="zero")
+short = {"period": 8, "second_period": 10, "held_out_period": 6, "ablation": "zero"}
+look_alike = AttentionHeadsConfig(model="compiled/look-alike", **short)
 alike = AttentionHeads(look_alike).measure(load_model(look_alike.model))
 for claim in alike.claims():
     print(f"{claim.grade!s:12} {claim.statement}")
@@ -70,6 +71,6 @@ for claim in alike.claims():
 # as soon as the first falls silent, so that zero-ablating the induction head alone changes nothing.
 
 # %%
-backup = AttentionHeadsConfig(model="compiled/backup", period=8, held_out_period=6, ablation="zero")
+backup = AttentionHeadsConfig(model="compiled/backup", **short)
 spare = AttentionHeads(backup).measure(load_model(backup.model))
 print(spare.summary())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import interp_lab
+
 PACKAGE = Path(__file__).parent.parent / "interp_lab"
 
 FLOORS = [
@@ -32,6 +34,7 @@ def imported_parts(source: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
+            name = f"{interp_lab._PUBLIC.get(name.removeprefix('interp_lab.'), name)}"
             first, _, rest = name.partition(".")
             if first == "interp_lab" and rest and rest.split(".")[0] in PLACES:
                 yield rest.split(".")[0]
@@ -64,6 +67,7 @@ def test_imports_only_downwards(path):
         ("attention", "from interp_lab.patching.sweep import run", False),
         ("attention", "def f():\n    from interp_lab.reports import write_page", False),
         ("cli", "from interp_lab import attention", True),
+        ("metrics", "from interp_lab import load_model", False),
     ],
 )
 def test_the_rule_itself(importer, source, allowed):
@@ -85,6 +89,14 @@ def test_what_has_one_home_is_imported_nowhere_else(module, home):
     assert not strangers
 
 
+def test_imports_are_spelled_out():
+    """Relative imports and imports by string would slip past the floors; only the registry uses the latter."""
+    for path in SOURCES:
+        tree = ast.walk(ast.parse(path.read_text()))
+        assert not any(isinstance(node, ast.ImportFrom) and node.level for node in tree), path
+        assert "import_module" not in path.read_text() or path.name == "registry.py", path
+
+
 def test_hooks_are_registered_in_one_place():
     calls = ("hooks", "run_with_hooks", "add_hook", "add_perma_hook", "register_forward_hook", "run_with_cache")
     strangers = {
@@ -92,6 +104,7 @@ def test_hooks_are_registered_in_one_place():
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in calls
-        if part_of(path) not in ("hooks", "models")
+        if part_of(path) != "hooks"
     }
-    assert not strangers
+    # A bridge is tried out when it is loaded, and started in the middle, before there is anything to hook up.
+    assert strangers == {"models/forward.py", "models/read_only.py"}

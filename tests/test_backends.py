@@ -77,7 +77,7 @@ def test_an_edit_that_would_miss_the_skip_connection_is_refused_on_the_bridge(pa
 
 def test_the_experiment_finds_the_same_circuit_in_a_compiled_model():
     config = AttentionHeadsConfig(
-        model="compiled/induction", period=8, held_out_period=6, n_sequences=16, dtype="float32"
+        model="compiled/induction", period=8, second_period=10, held_out_period=6, n_sequences=32, dtype="float32"
     )
     results = [
         AttentionHeads(config).measure(load_model(config.model, "cpu", backend=backend))

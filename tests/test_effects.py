@@ -40,6 +40,13 @@ class TestEffects:
         small, large = (effects_of(model, tokens(), cuts, metric, batch_size=n) for n in (2, 64))
         assert np.allclose(small.changes, large.changes, atol=1e-5)
 
+    def test_a_gate_may_be_closed_for_a_whole_batch(self, model):
+        gate = torch.tensor([False, False, False, True, False])
+        vector = torch.linspace(-3, 3, 16)
+        shift = Intervention((Site("blocks.1.hook_resid_post"),), Op.ADD, (vector,), "shift", gate=gate)
+        changes = effects_of(model, tokens(), [shift], next_token_loss(tokens()), batch_size=2).changes[0]
+        assert (np.abs(changes) > 1e-6).tolist() == gate.tolist()
+
     def test_of_doing_nothing_are_zero(self, model):
         nothing = Intervention(tuple(HEADS[0]), Op.SCALE, (torch.tensor(1.0),), "nothing")
         assert np.abs(effects_of(model, tokens(), [nothing], next_token_loss(tokens())).changes).max() == 0
@@ -67,6 +74,32 @@ class TestEvidence:
         assert strong.effect.estimate == pytest.approx(self.changes[0].mean())
         assert strong.versus_control.estimate == pytest.approx((self.changes - self.control)[0].mean())
 
+    def test_p_values_are_corrected_over_everything_tested(self):
+        """One effect of p = 0.04 among three is p = 0.12 after correction, and no claim."""
+        found = self.evidence_of_three()
+        assert found[0].p_adjusted == pytest.approx(min(1.0, 3 * self.raw_p()), abs=1e-9)
+        assert self.raw_p() < 0.05 < found[0].p_adjusted
+        assert grade(found[0]) is Grade.DESCRIPTIVE
+
+    def three(self):
+        """Six examples: the first site always above its control but once, the others balanced."""
+        first = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+        balanced = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+        return np.stack([first, balanced, -balanced])
+
+    def evidence_of_three(self):
+        effects = Effects(("a", "b", "c"), "loss", "nats", np.zeros(6), self.three())
+        return evidence_against(effects, np.zeros((3, 6)), control_name="nothing", split=Split.REPORT)
+
+    def raw_p(self) -> float:
+        """Two of the 64 sign patterns are as extreme: 1/32."""
+        return 2 / 64
+
+    def test_margins_are_handed_on(self):
+        strong, _ = self.evidence(self.changes, self.control, margin=0.25)
+        assert strong.margin == 0.25
+        assert grade(self.evidence(self.changes, self.control, margin=2.0)[0]) is Grade.DESCRIPTIVE
+
     def test_falls_when_the_control_does_as_much(self):
         strong, _ = self.evidence(self.changes, np.stack([self.changes[0], self.control[1]]))
         assert grade(strong) is Grade.DESCRIPTIVE
@@ -81,6 +114,17 @@ class TestBadInput:
     def test_no_prompts(self, model):
         with pytest.raises(ValueError, match="empty"):
             metric_values(model, tokens(0), logit_difference(torch.tensor([1]), torch.tensor([2])))
+
+    def test_prompts_longer_than_the_context(self, model):
+        with pytest.raises(ValueError, match="prompts of 33 tokens do not fit the model's context of 32"):
+            metric_values(model, tokens(2, 33), next_token_loss(tokens(2, 33)))
+
+    @pytest.mark.parametrize("bad", [-1, 24])
+    def test_tokens_outside_the_vocabulary(self, model, bad):
+        prompts = tokens()
+        prompts[2, 3] = bad
+        with pytest.raises(ValueError, match=rf"token {bad} is outside the model's vocabulary \(0 to 23\)"):
+            metric_values(model, prompts, next_token_loss(tokens()))
 
     def test_no_interventions(self, model):
         with pytest.raises(ValueError, match="no interventions to measure"):

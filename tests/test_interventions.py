@@ -2,7 +2,16 @@ import pytest
 import torch
 
 from interp_lab.hooks import HookNeverFiredError, capture, record
-from interp_lab.interventions import Ablation, Intervention, Op, ablations, applied, apply_op, reference_values
+from interp_lab.interventions import (
+    Ablation,
+    Intervention,
+    Op,
+    ablations,
+    applied,
+    apply_op,
+    reference_values,
+    require_intervention,
+)
 from interp_lab.types import Site
 from tests.tiny import tiny_model, tokens
 
@@ -125,9 +134,19 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"payload of 'steer' at 1\.2 holds NaN"):
             Intervention((HEAD,), Op.ADD, (torch.tensor(float("nan")),), "steer")
 
-    def test_a_gate_that_is_never_open(self):
+    def test_a_gate_that_is_never_open(self, model):
+        shut = Intervention((HEAD,), Op.ADD, (torch.ones(4),), "steer", gate=torch.zeros(5, dtype=torch.bool))
         with pytest.raises(ValueError, match="touch nothing"):
-            Intervention((HEAD,), Op.ADD, (torch.ones(4),), "steer", gate=torch.zeros(5, dtype=torch.bool))
+            require_intervention(model, shut)
+
+    def test_a_batch_of_payloads_that_does_not_say_so(self, model):
+        shift = Intervention((RESID,), Op.ADD, (torch.ones(5, 9, 16),), "shift")
+        with pytest.raises(ValueError, match=r"has a batch axis .*per_example=True"):
+            activation_under(model, RESID, shift)
+
+    def test_no_intervention_at_all(self, model):
+        with pytest.raises(ValueError, match="would change nothing"), applied(model):
+            pass
 
     def test_a_payload_of_another_shape(self, model):
         shift = Intervention((RESID,), Op.ADD, (torch.ones(15),), "shift")

@@ -29,8 +29,9 @@ SOURCES = (OLSSON_2022, ELHAGE_2021, BENJAMINI_1995)
 class AttentionHeads:
     """Score every head on repeated random tokens; ablate every head and see whether the second copy suffers.
 
-    Types are chosen on half of the sequences; scores and effects are reported on the other half, effects
-    again on another period. The control of an ablation is the mean effect of ablating heads of no type.
+    Types are chosen on half of the sequences and on a second period; scores and effects are reported on the
+    other half, effects again on a third period. The control of an ablation is the mean effect of ablating each
+    head of no type.
     """
 
     config: AttentionHeadsConfig
@@ -59,7 +60,7 @@ class AttentionHeads:
 
     def _model(self) -> HookedModel:
         c = self.config
-        return load_model(c.model, c.device, dtype=c.dtype, processing=c.processing)
+        return load_model(c.model, c.device, dtype=c.dtype, processing=c.processing, backend=c.backend)
 
     def measure(self, model: HookedModel, *, progress: Progress = silent) -> AttentionHeadsResult:
         """Measure on a model already in memory.
@@ -68,24 +69,30 @@ class AttentionHeads:
             NonFiniteActivationError, naming the layer.
         """
         c = self.config
-        select, report = self._text(model, c.period).split(seed=c.seed)
+        select, report = self._text(model, c.period, stream=0)
+        second, _ = self._text(model, c.second_period, stream=1)
         effects = self._effects(model, report, reference=select.tokens, progress=progress)
-        first_copy = metric_values(model, report.tokens, first_copy_loss(report), batch_size=c.batch_size)
+        held_out_losses, held_out_changes = self._replicate(model, progress=progress)
         return AttentionHeadsResult(
             config=c,
             provenance=self._provenance(model),
             select_scores=head_scores(model, select.tokens, batch_size=c.batch_size),
             select_chance=chance_scores(select.tokens),
+            second_scores=head_scores(model, second.tokens, batch_size=c.batch_size),
+            second_chance=chance_scores(second.tokens),
             report_scores=head_scores(model, report.tokens, batch_size=c.batch_size),
             report_chance=chance_scores(report.tokens),
-            report_losses=np.stack([first_copy, effects.baseline]),
+            report_losses=self._losses(model, report, effects),
             report_changes=_by_head(model, effects),
-            held_out_changes=self._replicate(model, progress=progress),
+            held_out_losses=held_out_losses,
+            held_out_changes=held_out_changes,
         )
 
-    def _text(self, model: HookedModel, period: int) -> RepeatedTokens:
+    def _text(self, model: HookedModel, period: int, *, stream: int) -> tuple[RepeatedTokens, RepeatedTokens]:
+        """Draw text of one period and split it in two; streams share no randomness."""
         c = self.config
-        return repeats_for(model, c.n_sequences, period, seed=c.seed, bos_token=c.bos_token)
+        draw, split = (int(state) for state in np.random.SeedSequence([c.seed, stream]).generate_state(2))
+        return repeats_for(model, c.n_sequences, period, seed=draw, bos_token=c.bos_token).split(seed=split)
 
     def _effects(self, model: HookedModel, text: RepeatedTokens, *, reference: Tokens, progress: Progress) -> Effects:
         c = self.config
@@ -94,11 +101,18 @@ class AttentionHeads:
         metric = second_copy_loss(text)
         return effects_of(model, text.tokens, cuts, metric, batch_size=c.batch_size, progress=progress)
 
-    def _replicate(self, model: HookedModel, *, progress: Progress) -> Float[np.ndarray, "layer head held_out"]:
+    def _losses(self, model: HookedModel, text: RepeatedTokens, effects: Effects) -> Float[np.ndarray, "copy example"]:
+        first = metric_values(model, text.tokens, first_copy_loss(text), batch_size=self.config.batch_size)
+        return np.stack([first, effects.baseline])
+
+    def _replicate(
+        self, model: HookedModel, *, progress: Progress
+    ) -> tuple[Float[np.ndarray, "copy held_out"], Float[np.ndarray, "layer head held_out"]]:
         if self.config.held_out_period is None:
-            return np.zeros((int(model.cfg.n_layers), int(model.cfg.n_heads), 0))
-        reference, text = self._text(model, self.config.held_out_period).split(seed=self.config.seed)
-        return _by_head(model, self._effects(model, text, reference=reference.tokens, progress=progress))
+            return np.zeros((2, 0)), np.zeros((int(model.cfg.n_layers), int(model.cfg.n_heads), 0))
+        reference, text = self._text(model, self.config.held_out_period, stream=2)
+        effects = self._effects(model, text, reference=reference.tokens, progress=progress)
+        return self._losses(model, text, effects), _by_head(model, effects)
 
     def _provenance(self, model: HookedModel) -> Provenance:
         weight = next(iter(model.parameters()))

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp_lab.attention.scores import HEAD_TYPES, MaskOf, attention_to, chance_attention, duplicate_token_mask
-from interp_lab.hooks import capture, require_finite
+from interp_lab.hooks import capture, ready_tokens, require_finite
 from interp_lab.stats import paired_difference
-from interp_lab.types import HeadIndex, HookedModel, Tokens, require_tokens
+from interp_lab.types import HeadIndex, HookedModel, Tokens
 
 TYPE_NAMES: tuple[str, ...] = tuple(HEAD_TYPES)
 """The types a head can look like, in the order of every `type` axis."""
@@ -42,7 +42,7 @@ def head_scores(
 
     Raises: ValueError, for no tokens or a model without attention patterns; NonFiniteActivationError.
     """
-    require_tokens(tokens)
+    tokens = ready_tokens(model, tokens)
     hooks = pattern_hooks(model)
     chunks = []
     for batch in tokens.split(batch_size):

@@ -29,7 +29,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --
 
 @app.callback()
 def common(
-    traceback: Annotated[bool, typer.Option("--traceback", help="Show where an error came from.")] = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where an error came from (anywhere).")] = False,
 ) -> None:
     """Mechanistic interpretability as measurement."""
 
@@ -56,6 +56,8 @@ def run(
     from interp_lab.registry import load_experiment
     from interp_lab.wandb_bridge import tracking
 
+    if resume and out is None:
+        raise typer.BadParameter("--resume goes on with the run in --out; say which folder that is")
     experiment = load_experiment(config, parse_overrides(overrides or []))
     folder = out or Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
@@ -66,10 +68,12 @@ def run(
 @app.command()
 def verify() -> None:
     """Check the instruments on models whose answer is known; exit code 1 if any reads wrong."""
-    from interp_lab.cli.show import show_verification
+    from interp_lab.cli.show import progress_bar, show_verification
     from interp_lab.verify import verify_all
 
-    if not show_verification(verify_all()):
+    with progress_bar() as progress:
+        readings = verify_all(progress=progress)
+    if not show_verification(readings):
         raise typer.Exit(1)
 
 
@@ -142,13 +146,23 @@ def model_card(name: Annotated[str, typer.Argument(help="A bundled model, such a
         raise typer.Exit(1)
 
 
+@app.command("init-task")
+def init_task(path: Annotated[Path, typer.Argument(help="The file to write, such as mine.jsonl.")]) -> None:
+    """Write a commented file to put pairs of prompts of your own into."""
+    from interp_lab.tasks import write_template
+
+    write_template(path)
+    typer.echo(f"wrote {path}; change its lines, then use it as a task by its path")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error is one line unless `--traceback` is given. Exits with 0, 1 (failed) or 2 (misused)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    wants_traceback = "--traceback" in given
     try:
-        app(given, prog_name="interp-lab")
+        app([argument for argument in given if argument != "--traceback"], prog_name="interp-lab")
     except (ValueError, RuntimeError, OSError) as error:
-        if "--traceback" in given:
+        if wants_traceback:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

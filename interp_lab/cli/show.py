@@ -41,7 +41,7 @@ def stoppable() -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        console.print("stopped; what was finished is kept, and the same command with --resume and --out goes on")
+        console.print("stopped; the same command with --resume and the same --out goes on")
         raise typer.Exit(130) from None
 
 
@@ -55,9 +55,9 @@ def show_list() -> None:
     console.print(table)
     configs = sorted(Path(CONFIGS).glob("*.yaml"))
     console.print(f"configs in {CONFIGS}: {', '.join(path.name for path in configs) or 'none here'}")
-    console.print(
-        f"models in the package: {', '.join(known_models())}; besides, hub names and local directories", soft_wrap=True
-    )
+    for kind, names in known_models().items():
+        console.print(f"{kind} models: {', '.join(names)}", soft_wrap=True)
+    console.print("besides: any hub name that TransformerLens knows, and local Hugging Face directories")
 
 
 def show_summary(result: Any, folder: Path) -> None:  # noqa: ANN401 - a Result
@@ -67,7 +67,7 @@ def show_summary(result: Any, folder: Path) -> None:  # noqa: ANN401 - a Result
 
 
 def show_verification(rows: Iterable[Any]) -> bool:
-    """Print the rows of a verification as they come; return whether all are right."""
+    """Print the rows of a verification; return whether all are right."""
     title = "Instruments on models whose answer is known"
     table = Table("instrument", "expected", "measured", "ok", title=title, box=box.SIMPLE, title_justify="left")
     right = []

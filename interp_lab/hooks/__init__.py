@@ -6,9 +6,10 @@ never fired is an error: a silent no-op is the commonest bug of intervention cod
 """
 
 from interp_lab.hooks.edit import Edit, HookNeverFiredError, ablate, add, edited, replace
-from interp_lab.hooks.record import NonFiniteActivationError, capture, record, require_finite
+from interp_lab.hooks.record import NonFiniteActivationError, capture, ready_tokens, record, require_finite
 from interp_lab.hooks.sites import (
     at_site,
+    device_of,
     hook_names,
     n_heads_at,
     read_only_hooks,
@@ -25,10 +26,12 @@ __all__ = [
     "add",
     "at_site",
     "capture",
+    "device_of",
     "edited",
     "hook_names",
     "n_heads_at",
     "read_only_hooks",
+    "ready_tokens",
     "record",
     "replace",
     "require_editable",

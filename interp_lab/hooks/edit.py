@@ -28,9 +28,11 @@ def edited(model: HookedModel, edits: Mapping[str, Edit]) -> Generator[dict[str,
         edits: by full hook name.
 
     Raises:
-        ValueError, for a hook point that the model has not.
+        ValueError, for no hook points, or one that the model has not or that takes no edits.
         HookNeverFiredError, on leaving without an exception, if an edit was never reached.
     """
+    if not edits:
+        raise ValueError("no hook point to edit: the block would change nothing; name at least one site")
     for name in edits:
         require_editable(model, name)
     fired = dict.fromkeys(edits, 0)

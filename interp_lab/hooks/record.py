@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.hooks.edit import HookNeverFiredError
-from interp_lab.hooks.sites import hook_names, require_hook
+from interp_lab.hooks.sites import device_of, hook_names, require_hook
 from interp_lab.types import HookedModel, Site, Tokens, require_tokens
 
 _MASKED = ("hook_attn_scores",)
@@ -53,13 +53,30 @@ def capture(model: HookedModel, tokens: Tokens, names: Sequence[str]) -> dict[st
 
     Raises: ValueError, for empty tokens or unknown names; NonFiniteActivationError, naming where it began.
     """
-    require_tokens(tokens)
+    tokens = ready_tokens(model, tokens)
     with torch.inference_mode(), record(model, names) as kept:
         model(tokens, **stopping_after(model, names))
     finite = [torch.isfinite(kept[name]).all() for name in names if not name.endswith(_MASKED)]
     if finite and not torch.stack(finite).all():
         require_finite(model, tokens)
+        raise NonFiniteActivationError("activations were NaN or inf once, and not when the model was run again")
     return {name: kept[name] for name in names}
+
+
+def ready_tokens(model: HookedModel, tokens: Tokens) -> Tokens:
+    """Return tokens on the model's device, refusing those that it cannot read.
+
+    Raises: ValueError, for no tokens, more positions than the context, or ids outside the vocabulary.
+    """
+    require_tokens(tokens)
+    n_ctx, d_vocab = int(model.cfg.n_ctx), int(model.cfg.d_vocab)
+    if tokens.shape[1] > n_ctx:
+        raise ValueError(f"prompts of {tokens.shape[1]} tokens do not fit the model's context of {n_ctx}; shorten them")
+    low, high = (int(end) for end in tokens.aminmax())
+    if low < 0 or high >= d_vocab:
+        bad = low if low < 0 else high
+        raise ValueError(f"token {bad} is outside the model's vocabulary (0 to {d_vocab - 1}); check the tokenizer")
+    return tokens.to(device_of(model))
 
 
 def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | None]:

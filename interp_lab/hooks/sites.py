@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from interp_lab.types import HookedModel, Site, nearest
@@ -18,6 +19,11 @@ _GATED = {
 
 READ_ONLY = "interp_lab_read_only"
 """Attribute in which a model carries its hook points that take no edits; written when a bridge is loaded."""
+
+
+def device_of(model: HookedModel) -> torch.device:
+    """Return the device that holds the weights."""
+    return next(iter(model.parameters())).device
 
 
 def hook_names(model: HookedModel) -> list[str]:

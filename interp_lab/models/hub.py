@@ -85,6 +85,7 @@ def _boot_bridge(
 def _settle(model: Any) -> None:  # noqa: ANN401 - either backend
     """Both loaders appoint EOS where the tokenizer defines no BOS; what it defined is in `init_kwargs`."""
     if model.tokenizer is not None:
+        model.tokenizer.padding_side = "right"  # see tokenizers.taken_as_is
         settle_bos(model, has_bos=model.tokenizer.init_kwargs.get("bos_token") is not None)
 
 

@@ -1,7 +1,5 @@
 """What a caller may say about device, dtype and weight processing, read once and refused by name."""
 
-from dataclasses import fields
-
 import torch
 
 from interp_lab.types import WeightProcessing, nearest
@@ -16,8 +14,6 @@ DTYPES = {
     "bf16": torch.bfloat16,
 }
 """Accepted names of a dtype."""
-
-_STEPS = tuple(step.name for step in fields(WeightProcessing))
 
 
 def dtype_named(dtype: str | torch.dtype) -> torch.dtype:
@@ -55,18 +51,5 @@ def available_devices() -> list[str]:
 
 
 def processing_named(processing: WeightProcessing | str) -> WeightProcessing:
-    """Return the weight processing meant: a preset, or steps joined by `+` as `str(processing)` writes them.
-
-    Raises: ValueError, for a name that is neither.
-    """
-    if isinstance(processing, WeightProcessing):
-        return processing
-    steps = processing.split("+")
-    if any(step not in _STEPS for step in steps):
-        if len(steps) == 1:
-            return WeightProcessing.named(processing)
-        unknown = next(step for step in steps if step not in _STEPS)
-        raise ValueError(
-            f"unknown weight processing step {unknown!r}{nearest(unknown, _STEPS)}; use {', '.join(_STEPS)}"
-        )
-    return WeightProcessing(**{step: step in steps for step in _STEPS})
+    """Return the weight processing meant; raises ValueError as `WeightProcessing.named`."""
+    return processing if isinstance(processing, WeightProcessing) else WeightProcessing.named(processing)

@@ -39,6 +39,9 @@ def taken_as_is(tokenizer: Any) -> Any:  # noqa: ANN401 - any transformers token
     if tokenizer is None:
         return None
     marked = copy.deepcopy(tokenizer)
+    # With left padding TransformerLens masks every leading pad id it sees in bare tokens, a BOS that doubles as
+    # pad included. Padded batches say so themselves, with an attention mask.
+    marked.padding_side = "right"
     marked.init_kwargs = {"name_or_path": "local", **marked.init_kwargs, "add_bos_token": True}
     return marked
 

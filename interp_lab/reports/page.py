@@ -34,7 +34,11 @@ def render_page(title: str, results: Sequence[Result], *, reproduce: str) -> str
     if not results:
         raise ValueError("a page needs at least one result")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("interp_lab.reports", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("interp_lab.reports", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"figure": figure_json, "cell": cell_text, "yaml": lambda config: config.to_yaml()}
     page = environment.get_template("page.html.j2").render(

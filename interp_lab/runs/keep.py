@@ -48,7 +48,11 @@ def run_experiment(
             run = read_run(run_dir)
             result = rebuild(config, Provenance.from_dict(run.provenance), run.arrays())
         else:
-            result = measure(Trackers((writer.tracker, *told)))
+            try:
+                result = measure(Trackers((writer.tracker, *told)))
+            except (ValueError, OSError):  # a wrong name or value: the corrected call must find the folder free
+                writer.discard()
+                raise
             writer.finish(result)
     tell(result, Trackers(told))
     return result

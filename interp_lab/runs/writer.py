@@ -61,6 +61,16 @@ class RunWriter:
         write_record(self.directory, done)
         return read_run(self.directory)
 
+    def discard(self) -> None:
+        """Take back a first attempt that failed before it logged anything: the folder is as empty as it was.
+
+        Anything that was kept (rows, checkpoints, an earlier attempt) stays, and with it the incomplete run.
+        """
+        mine = {RECORD, CONFIG}
+        if self.record.attempt == 1 and {path.name for path in self.directory.iterdir()} <= mine:
+            for name in mine:
+                (self.directory / name).unlink(missing_ok=True)
+
     def _write(self, name: str, data: bytes) -> None:
         write_atomic(self.directory / name, data)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
+from interp_lab.hooks import device_of
 from interp_lab.metrics import Metric, next_token_loss
 from interp_lab.organisms.repeats import RepeatedTokens, repeated_twice
 from interp_lab.types import HookedModel
@@ -19,29 +20,38 @@ def repeats_for(
     Raises: ValueError, if the period does not fit the context, or the vocabulary has too few ordinary tokens.
     """
     bos = beginning_token(model) if bos_token is None else bos_token
+    if bos >= int(model.cfg.d_vocab):
+        raise ValueError(f"bos_token={bos} is outside the model's vocabulary (0 to {int(model.cfg.d_vocab) - 1})")
     symbols = ordinary_tokens(model, bos)
     drawn = repeated_twice(n_sequences, period, seed=seed, n_ctx=int(model.cfg.n_ctx), symbols=symbols, bos=bos)
-    device = next(iter(model.parameters())).device
-    return RepeatedTokens(drawn.tokens.to(device), drawn.period, drawn.offset)
+    return RepeatedTokens(drawn.tokens.to(device_of(model)), drawn.period, drawn.offset)
 
 
 def beginning_token(model: HookedModel) -> int:
     """Return the id that sequences start with: the tokenizer's BOS, or 0 for a model without tokenizer.
 
-    Raises: ValueError, if there is a tokenizer and it has no BOS token.
+    Raises: ValueError, for a model that was trained without BOS: TransformerLens appoints EOS where there is none,
+        and to measure on text that begins with it is a choice, not a default.
     """
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:
         return 0
-    if tokenizer.bos_token_id is None:
-        raise ValueError("the tokenizer has no BOS token; say which token sequences start with (bos_token=)")
+    if tokenizer.bos_token_id is None or not model.cfg.default_prepend_bos:
+        appointed = "none" if tokenizer.bos_token_id is None else f"{tokenizer.bos_token_id}, {tokenizer.bos_token!r}"
+        raise ValueError(
+            f"the model was not trained to start with BOS (its tokenizer offers {appointed}); "
+            "say which token sequences are to start with: bos_token="
+        )
     return int(tokenizer.bos_token_id)
 
 
 def ordinary_tokens(model: HookedModel, bos: int) -> range:
-    """Return the longest run of token ids that holds neither BOS nor any special token of the tokenizer."""
-    d_vocab = int(model.cfg.d_vocab)
+    """Return the longest run of token ids that holds neither BOS nor any special token of the tokenizer.
+
+    Ids that the embedding has but the tokenizer has not (padding of the vocabulary) are left out, too.
+    """
     tokenizer = getattr(model, "tokenizer", None)
+    d_vocab = int(model.cfg.d_vocab) if tokenizer is None else min(int(model.cfg.d_vocab), len(tokenizer))
     special = {bos, *(tokenizer.all_special_ids if tokenizer is not None else ())}
     bounds = [-1, *sorted(token for token in special if 0 <= token < d_vocab), d_vocab]
     runs = [range(low + 1, high) for low, high in pairwise(bounds)]

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 from interp_lab.config import Config
 from interp_lab.experiment import Tracker
 from interp_lab.types import nearest
-from interp_lab.wandb_bridge.tracker import LOGGER, WandbStatus, WandbTracker, delivery_errors
+from interp_lab.wandb_bridge.tracker import LOGGER, LazyTracker, WandbStatus, WandbTracker, delivery_errors
 
 if TYPE_CHECKING:
     import wandb
@@ -40,17 +40,22 @@ limit, and 15). A setting given in the environment (`WANDB_INIT_TIMEOUT`, ...) i
 def tracking(mode: str, config: Config, *, directory: Path) -> Generator[Tracker | None]:
     """Track with W&B for the length of the block; an exception marks the run as failed.
 
+    The W&B run is opened when the first thing is logged: work that is refused before it begins leaves none behind.
+
     Args:
         directory: folder of the run; W&B keeps its own files beside it, in `wandb/`, or where `WANDB_DIR` says.
 
     Yields: a tracker, or `None` if nothing is to be tracked.
     Raises: ValueError, for an unknown mode.
     """
+    if resolve_mode(mode) == "off":
+        yield None
+        return
     home = Path(os.environ.get("WANDB_DIR", directory.parent))
-    tracker = start_run(config, directory=home, mode=mode, name=directory.name)
+    tracker = LazyTracker(lambda: start_run(config, directory=home, mode=mode, name=directory.name))
     failed = True
     try:
-        yield None if tracker.status.mode == "off" else tracker
+        yield tracker
         failed = False
     finally:
         tracker.finish(exit_code=int(failed))

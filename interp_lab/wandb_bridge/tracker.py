@@ -121,6 +121,32 @@ def _forget(run: "wandb.Run") -> None:
         module.unset_globals()
 
 
+class LazyTracker:
+    """Opens a W&B run when the first thing is logged, and not before."""
+
+    def __init__(self, open_: "Callable[[], WandbTracker]") -> None:
+        self._open = open_
+        self._opened: WandbTracker | None = None
+
+    def log(self, values: Mapping[str, SupportsFloat], *, step: int | None = None) -> None:
+        """Record scalars; see `WandbTracker.log`."""
+        self._tracker().log(values, step=step)
+
+    def log_table(self, name: str, table: pd.DataFrame) -> None:
+        """Record a table; see `WandbTracker.log_table`."""
+        self._tracker().log_table(name, table)
+
+    def finish(self, *, exit_code: int = 0) -> None:
+        """Close the run if it was opened; see `WandbTracker.finish`."""
+        if self._opened is not None:
+            self._opened.finish(exit_code=exit_code)
+
+    def _tracker(self) -> WandbTracker:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+
 def delivery_errors() -> tuple[type[Exception], ...]:
     """Return what W&B raises when its server, its background process or its disk fails, or a run was closed."""
     import wandb

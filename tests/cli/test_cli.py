@@ -1,5 +1,6 @@
 """The command line as a user meets it: real processes for start-up and exit codes, in-process for the rest."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from interp_lab.cli.main import main
 
-QUICK = ["--model=compiled/induction", "--period=8", "--held-out-period=6", "--n-sequences=16", "--ablation=zero"]
+QUICK = ["--model=compiled/induction", "--period=8", "--held-out-period=6", "--n-sequences=32", "--ablation=zero"]
 CONFIG = str(Path(__file__).parents[2] / "experiments/configs/attention_look_alike.yaml")
 
 
@@ -93,8 +94,8 @@ class TestErrors:
             (["run", CONFIG, "--perod=3"], "error: perod: no such field in AttentionHeadsConfig; did you mean"),
             (["run", CONFIG, "--period=many"], "error: period: Input should be a valid integer"),
             (["run", CONFIG, "--model=compiled/inductoin"], "compiled/induction"),
-            (["cite", "nowhere"], "error: "),
-            (["train-organism", "atn"], "error: "),
+            (["cite", "nowhere"], "error: there is no run folder nowhere"),
+            (["train-organism", "atn"], "error: no organism 'atn' to train; did you mean 'attn'?"),
         ],
     )  # fmt: skip
     def test_are_one_line_on_standard_error(self, arguments, message, capsys, tmp_path, monkeypatch):
@@ -105,13 +106,67 @@ class TestErrors:
         assert "\n" not in told
         assert "Traceback" not in told
 
-    def test_traceback_on_request(self):
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_traceback_on_request_wherever_it_stands(self, place):
+        arguments = ["run", "nowhere.yaml"]
+        arguments.insert(place, "--traceback")
         with pytest.raises(ValueError, match="no config file"):
-            main(["--traceback", "run", "nowhere.yaml"])
+            main(arguments)
+
+    def test_resume_needs_a_folder(self, capsys):
+        assert call("run", CONFIG, "--resume") == 2
+        assert "--out" in capsys.readouterr().err
+
+    def test_a_wrong_name_leaves_the_folder_free_for_the_right_one(self, tmp_path, capsys):
+        out = str(tmp_path / "run")
+        assert call("run", CONFIG, "--out", out, *QUICK, "--model=compiled/nothing") == 1
+        assert call("run", CONFIG, "--out", out, *QUICK) == 0
 
     def test_a_misspelt_command_names_the_nearest(self, capsys):
         assert call("verfy") == 2
         assert "verify" in capsys.readouterr().err
+
+
+class TestList:
+    def test_names_experiments_configs_and_models(self, capsys, monkeypatch):
+        monkeypatch.chdir(Path(CONFIG).parents[2])
+        assert call("list") == 0
+        printed = capsys.readouterr().out
+        for name in ("attention_heads", "attention_organism.yaml", "organism-attn", "compiled/look-alike"):
+            assert name in printed
+
+
+class TestDemo:
+    def test_removes_its_own_old_runs_and_nothing_else(self, tmp_path):
+        from interp_lab.cli.demo import remove_old_run
+
+        foreign = tmp_path / "runs" / "organism-attn"
+        foreign.mkdir(parents=True)
+        (foreign / "results.csv").write_text("1,2")
+        with pytest.raises(ValueError, match="run"):
+            remove_old_run(foreign)
+        assert (foreign / "results.csv").exists()
+        assert call("run", CONFIG, "--out", str(tmp_path / "mine"), *QUICK) == 0
+        remove_old_run(tmp_path / "mine")
+        assert not (tmp_path / "mine").exists()
+
+
+class TestWandb:
+    def test_numbers_go_to_an_offline_run_and_a_refused_run_leaves_none(self, tmp_path, monkeypatch):
+        from interp_lab.wandb_bridge import read_wandb_run
+
+        for name in [name for name in os.environ if name.startswith("WANDB_")]:
+            monkeypatch.delenv(name)
+        for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+            monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+        out = tmp_path / "run"
+        assert call("run", CONFIG, "--out", str(out), "--wandb", "offline", *QUICK, "--model=compiled/nothing") == 1
+        assert not (tmp_path / "wandb").exists()
+        assert call("run", CONFIG, "--out", str(out), "--wandb", "offline", *QUICK) == 0
+        (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+        run = read_wandb_run(folder)
+        assert run.config["period"] == 8
+        assert run.summary["n_causal_claims"] == 2
 
 
 class TestVerify:

@@ -20,7 +20,9 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"
 
 @pytest.fixture(scope="module")
 def result():
-    config = AttentionHeadsConfig(model="compiled/induction", period=8, held_out_period=6, n_sequences=16)
+    config = AttentionHeadsConfig(
+        model="compiled/induction", period=8, second_period=10, held_out_period=6, n_sequences=32
+    )
     return AttentionHeads(config).measure(load_model(config.model))
 
 

@@ -53,6 +53,24 @@ class TestRunExperiment:
         assert (first.config, first.provenance) == (second.config, second.provenance)
         assert told.logged[0][0]["mean"] == first.metrics()["mean"]
 
+    def test_what_is_refused_before_anything_was_kept_leaves_the_folder_free(self, tmp_path):
+        def refuse(tracker):
+            raise ValueError("no such model")
+
+        with pytest.raises(ValueError, match="no such model"):
+            Dice(CONFIG, refuse).run(None, tmp_path / "run")
+        corrected = DiceConfig(n_throws=6)
+        assert len(Dice(corrected, lambda _: throw(corrected)).run(None, tmp_path / "run").throws) == 6
+
+    def test_what_was_kept_before_a_refusal_stays(self, tmp_path):
+        def refuse(tracker):
+            tracker.log({"eyes": 4}, step=1)
+            raise ValueError("activations are NaN")
+
+        with pytest.raises(ValueError, match="NaN"):
+            Dice(CONFIG, refuse).run(None, tmp_path)
+        assert read_run(tmp_path, allow_incomplete=True).rows == ({"step": 1, "eyes": 4},)
+
     def test_a_failure_leaves_an_incomplete_run_that_resumes(self, tmp_path):
         def fail(tracker):
             tracker.log({"eyes": 4}, step=1)

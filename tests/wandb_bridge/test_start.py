@@ -148,8 +148,17 @@ class TestTracking:
         (run,) = offline_runs()
         assert (run.rows(), run.exit_code) == ([{"answer": 41}], 1)
 
+    def test_work_that_is_refused_before_it_begins_leaves_no_run_behind(self, wandb_home, offline_runs):
+        def refused():
+            with tracking("offline", Question(), directory=wandb_home / "answers"):
+                raise ValueError("no such model")
+
+        with pytest.raises(ValueError, match="no such model"):
+            refused()
+        assert offline_runs() == []
+
     def test_goes_where_the_environment_says(self, wandb_home, tmp_path, monkeypatch):
         monkeypatch.setenv("WANDB_DIR", str(tmp_path / "central"))
-        with tracking("offline", Question(), directory=wandb_home / "answers"):
-            pass
+        with tracking("offline", Question(), directory=wandb_home / "answers") as tracker:
+            tracker.log({"answer": 42})
         assert len(list((tmp_path / "central" / "wandb").glob("offline-run-*"))) == 1
