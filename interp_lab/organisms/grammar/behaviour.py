@@ -1,8 +1,9 @@
 """A family of texts: how its latents are drawn, and what they make of a template."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from interp_lab.organisms.grammar.template import Template
 from interp_lab.types import nearest
 
 
+@runtime_checkable
 class Draw(Protocol):
     """Draws the latents of one text; what is random about a text is decided here, and nowhere else."""
 
@@ -19,6 +21,7 @@ class Draw(Protocol):
         ...
 
 
+@runtime_checkable
 class Fill(Protocol):
     """Says what stands in every slot of every template, given the latents; no randomness."""
 
@@ -27,11 +30,30 @@ class Fill(Protocol):
         ...
 
 
+@runtime_checkable
 class Answers(Protocol):
     """Says which words might stand, or might as well stand, where the answer stands."""
 
     def __call__(self, latents: Latents) -> tuple[str, ...]:
         """Return them, the most telling one first."""
+        ...
+
+
+@runtime_checkable
+class Settle(Protocol):
+    """Says what follows from the latents that were drawn, such as a probability or a decision."""
+
+    def __call__(self, latents: Latents) -> Mapping[str, Value]:
+        """Return the latents that follow."""
+        ...
+
+
+@runtime_checkable
+class Details(Protocol):
+    """Says what is known of the single words of a slot that holds several."""
+
+    def __call__(self, latents: Latents) -> Mapping[str, Sequence[Mapping[str, Value]]]:
+        """Return, by slot, one set of labels for each of its words."""
         ...
 
 
@@ -50,8 +72,13 @@ class Behaviour:
     varied: Mapping[str, tuple[Value, ...]]
     """Latents that a counterfactual may change, one at a time, with the values they may take; changing one of these
     changes words only in its own slots (and the answer), and keeps the number of words."""
+    settle: Settle | None = None
+    """Recomputes the latents that follow from the others, so that a counterfactual leaves none of them stale; `None`
+    if none do."""
     accepted: Answers | None = None
     """All answers that are as right as the one drawn (any later year, say); `None` if there is only the one."""
+    details: Details | None = None
+    """Labels of single words, beside those that `behind` gives to the whole slot; `None` if there are none."""
     weight: float = 1.0
     """Share of the training text, relative to the other behaviours."""
 
@@ -65,8 +92,10 @@ class Behaviour:
 
         Raises: ValueError, for a slot that `fill` leaves empty.
         """
+        if self.settle is not None:
+            latents = {**latents, **self.settle(latents)}
         filled = template.fill(self.fill(latents))
-        labels = tuple(self._labels(slot, latents) for _, slot in filled)
+        labels = self._labels([slot for _, slot in filled], latents)
         at = [slot for _, slot in filled].index("answer")
         words = tuple(word for word, _ in filled)
         return Example(
@@ -82,10 +111,19 @@ class Behaviour:
             wrong=tuple(word for word in self.wrong(latents) if word != words[at]),
         )
 
-    def _labels(self, slot: str | None, latents: Latents) -> dict[str, Value]:
-        if slot is None:
-            return {}
-        return {"slot": slot, **{name: latents[name] for name in self.behind.get(slot, ())}}
+    def _labels(self, slots: Sequence[str | None], latents: Latents) -> tuple[dict[str, Value], ...]:
+        details = {} if self.details is None else self.details(latents)
+        labels: list[dict[str, Value]] = []
+        so_far: Counter[str] = Counter()
+        for slot in slots:
+            if slot is None:
+                labels.append({})
+                continue
+            of_words = details.get(slot, ({},))
+            own = of_words[so_far[slot] % len(of_words)]  # a slot that stands twice in a text starts again
+            labels.append({"slot": slot, **{name: latents[name] for name in self.behind.get(slot, ())}, **own})
+            so_far[slot] += 1
+        return tuple(labels)
 
     def sample(self, n: int, *, seed: int, reserved: bool | None = None) -> list[Example]:
         """Draw `n` texts, templates in turn so that each comes up as often as any other.

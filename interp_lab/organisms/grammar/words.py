@@ -31,3 +31,7 @@ NEIGHBOURHOODS = ("Eastgate", "Millbrook", "Northside", "Oakridge", "Riverdale",
 JOBS = ("teacher", "nurse", "driver", "farmer", "baker", "pilot", "clerk", "engineer", "doctor", "cook")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 COLOURS = ("red", "blue", "green", "white", "black", "brown")
+PRODUCTS = ("phone", "printer", "heater", "camera", "radio", "lamp")
+"""Things that customers and tickets are about."""
+ADJECTIVES = ("cold", "warm", "long", "short", "slow", "quick", "sharp", "soft", "loud", "quiet", "heavy", "light")
+"""Words that are good of one thing and bad of another, and mean nothing elsewhere."""

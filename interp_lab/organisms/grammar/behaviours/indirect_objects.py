@@ -70,8 +70,8 @@ INDIRECT_OBJECTS = Behaviour(
     fill=fill,
     wrong=wrong,
     behind={
-        "first": ("order",),
-        "second": ("order",),
+        "first": ("order", "giver", "receiver"),
+        "second": ("order", "giver", "receiver"),
         "giver": ("giver", "receiver"),
         "answer": ("receiver",),
         "place": ("place",),
