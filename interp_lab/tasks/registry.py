@@ -1,0 +1,124 @@
+"""Tasks by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from interp_lab.organisms.grammar.corpus import behaviour
+from interp_lab.tasks.alignment import tokenize_pairs
+from interp_lab.tasks.batch import Padding
+from interp_lab.tasks.country_facts import country_facts_pairs
+from interp_lab.tasks.grammar import PREFIX, VARIED, grammar_pairs
+from interp_lab.tasks.greater_than import greater_than_pairs
+from interp_lab.tasks.indirect_object import indirect_object_pairs
+from interp_lab.tasks.induction import induction_pairs
+from interp_lab.tasks.pairs import Pairs
+from interp_lab.tasks.sentiment import sentiment_pairs
+from interp_lab.tasks.user import read_pairs
+from interp_lab.types import HookedModel, nearest
+
+
+@runtime_checkable
+class MakePairs(Protocol):
+    """Draws pairs for a model."""
+
+    def __call__(
+        self, model: HookedModel, n: int, *, seed: int, reserved: bool | None = None, padding: Padding = "right"
+    ) -> Pairs:
+        """Return `n` pairs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """A source of pairs."""
+
+    name: str
+    question: str
+    pairs: MakePairs
+
+
+def _grammar_task(name: str, latent: str) -> Task:
+    def pairs(
+        model: HookedModel, n: int, *, seed: int, reserved: bool | None = None, padding: Padding = "right"
+    ) -> Pairs:
+        return grammar_pairs(model, name, n, seed=seed, latent=latent, reserved=reserved, padding=padding)
+
+    return Task(f"{PREFIX}/{name}/{latent}", f"Does {latent} decide what follows in {name}?", pairs)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("indirect_object", "Who is given what the other one gives?", indirect_object_pairs),
+        Task("greater_than", "Does the second year of a century come after the first?", greater_than_pairs),
+        Task("induction", "What followed the current token the last time?", induction_pairs),
+        Task("country_facts", "What are a country's capital and language?", country_facts_pairs),
+        Task("sentiment", "Does the conclusion of a review fit its words?", sentiment_pairs),
+    )
+}
+"""For any tokenizer; those of the grammar are called `grammar/BEHAVIOUR` or `grammar/BEHAVIOUR/LATENT`."""
+
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of the tasks, those of the grammar with the latents that they vary by default."""
+    return (*TASKS, *(f"{PREFIX}/{name}" for name in VARIED))
+
+
+def task(name: str) -> Task:
+    """Return a task by name.
+
+    Raises: ValueError, for an unknown task or behaviour, or a latent that the behaviour cannot vary.
+    """
+    kind, _, rest = name.partition("/")
+    if kind == PREFIX and rest:
+        source, _, latent = rest.partition("/")
+        varied = behaviour(source).varied
+        if latent and latent not in varied:
+            raise ValueError(f"{source} cannot vary {latent!r}{nearest(latent, varied)}; it varies {', '.join(varied)}")
+        return _grammar_task(source, latent or VARIED[source])
+    if name not in TASKS:
+        raise ValueError(
+            f"unknown task {name!r}{nearest(name, task_names())}; there are: {', '.join(task_names())}, and .jsonl "
+            "files (`interp-lab init-task` writes one)"
+        )
+    return TASKS[name]
+
+
+def pairs_for(
+    model: HookedModel,
+    name: str,
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    reserved: bool | None = None,
+    padding: Padding = "right",
+) -> Pairs:
+    """Return the pairs of a task, or of a user's own `.jsonl` file, tokenized for a model.
+
+    Args:
+        name: of a task, or the path of a file.
+        n: how many; `None` takes all pairs of a file, and 128 of any other task.
+        seed: of the draw; from a file, of which pairs are taken.
+        reserved: only reserved templates, or only the others; `None` takes all.
+
+    Raises: ValueError, for an unknown task, more pairs than a file has, or what does not suit the model.
+    """
+    if name.endswith(".jsonl"):
+        return _from_file(model, Path(name), n, seed=seed, reserved=reserved, padding=padding)
+    return task(name).pairs(model, 128 if n is None else n, seed=seed, reserved=reserved, padding=padding)
+
+
+def _from_file(
+    model: HookedModel, path: Path, n: int | None, *, seed: int, reserved: bool | None, padding: Padding
+) -> Pairs:
+    pairs = [pair for pair in read_pairs(path) if reserved in (None, pair.reserved)]
+    kind = "" if reserved is None else " reserved" if reserved else " ordinary"
+    if not pairs or (n is not None and not 1 <= n <= len(pairs)):
+        raise ValueError(f"{path} holds {len(pairs)}{kind} pairs, and n={n} are asked for; ask for as many as it has")
+    if n is not None:
+        kept = np.random.default_rng(seed).permutation(len(pairs))[:n]
+        pairs = [pairs[i] for i in sorted(kept)]
+    return tokenize_pairs(model, pairs, name=path.stem, several_tokens=True, padding=padding)
