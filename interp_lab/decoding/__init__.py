@@ -1,0 +1,45 @@
+"""Our own generation loop: explicit masks, a KV cache, absolute positions, settings per row, and an audit."""
+
+from interp_lab.decoding.audit import Audit, Touch, TouchedNothingError
+from interp_lab.decoding.batch import Window
+from interp_lab.decoding.positions import (
+    Positions,
+    at_positions,
+    everywhere,
+    from_position,
+    generated,
+    last_prompt_token,
+    matching,
+    prompt,
+)
+from interp_lab.decoding.prompts import Prompts, prompt_ids
+from interp_lab.decoding.result import Decoded, Step
+from interp_lab.decoding.run import Decoding, decode, stream
+from interp_lab.decoding.settings import DecodingSettings, StopReason
+from interp_lab.decoding.steer import Steer, Strength
+
+__all__ = [
+    "Audit",
+    "Decoded",
+    "Decoding",
+    "DecodingSettings",
+    "Positions",
+    "Prompts",
+    "Steer",
+    "Step",
+    "StopReason",
+    "Strength",
+    "Touch",
+    "TouchedNothingError",
+    "Window",
+    "at_positions",
+    "decode",
+    "everywhere",
+    "from_position",
+    "generated",
+    "last_prompt_token",
+    "matching",
+    "prompt",
+    "prompt_ids",
+    "stream",
+]
