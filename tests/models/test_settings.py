@@ -47,7 +47,10 @@ class TestProcessing:
 
     @pytest.mark.parametrize(
         ("text", "message"),
-        [("fold", "unknown weight processing 'fold'.*'folded'"), ("fold_ln+center", "step 'center'; did you mean")],
+        [
+            ("fold", "unknown weight processing 'fold'.*'folded'"),
+            ("fold_ln+center", "processing 'center'; did you mean"),
+        ],
     )
     def test_refuses_other_names(self, text, message):
         with pytest.raises(ValueError, match=message):
