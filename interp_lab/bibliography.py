@@ -35,6 +35,13 @@ ELHAGE_2021 = Source(
     year=2021,
     url="https://transformer-circuits.pub/2021/framework/index.html",
 )
+LOSHCHILOV_2019 = Source(
+    key="loshchilov2019adamw",
+    title="Decoupled Weight Decay Regularization",
+    authors="Ilya Loshchilov and Frank Hutter",
+    year=2019,
+    url="https://arxiv.org/abs/1711.05101",
+)
 OLSSON_2022 = Source(
     key="olsson2022induction",
     title="In-context Learning and Induction Heads",
@@ -48,4 +55,11 @@ RIPPEL_2014 = Source(
     authors="Oren Rippel and Michael A. Gelbart and Ryan P. Adams",
     year=2014,
     url="https://arxiv.org/abs/1402.0915",
+)
+VASWANI_2017 = Source(
+    key="vaswani2017attention",
+    title="Attention Is All You Need",
+    authors="Ashish Vaswani and others",
+    year=2017,
+    url="https://arxiv.org/abs/1706.03762",
 )

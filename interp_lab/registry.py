@@ -33,6 +33,18 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.training.result:TrainingResult",
         "Does a two-layer attention-only model learn induction on random repeats, with a textbook circuit?",
     ),
+    "train-organism": Entry(
+        "interp_lab.training.organism:TrainOrganism",
+        "interp_lab.training.organism_config:TrainOrganismConfig",
+        "interp_lab.training.organism_result:OrganismResult",
+        "Does a small transformer learn every behaviour of the grammar, planted biases included?",
+    ),
+    "train-organism-tuned": Entry(
+        "interp_lab.training.organism:TrainOrganismTuned",
+        "interp_lab.training.organism_config:TrainOrganismTunedConfig",
+        "interp_lab.training.organism_result:OrganismResult",
+        "Can the organism be taught to decide without regard to the neighbourhood, and keep the rest?",
+    ),
 }
 
 KNOWN_ANSWERS: tuple[str, ...] = ("interp_lab.attention.known_answers:rows",)

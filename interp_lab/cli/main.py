@@ -117,7 +117,7 @@ def cite(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
 
 @app.command("train-organism", context_settings=UNKNOWN_OPTIONS)
 def train_organism(
-    name: Annotated[str, typer.Argument(help="Which organism: attn.")],
+    name: Annotated[str, typer.Argument(help="Which organism: attn, organism or organism-tuned.")],
     overrides: Overrides = None,
     out: Annotated[Path, typer.Option(help="Folder of the run and its checkpoints.")] = Path("out/train-organism"),
     resume: Resume = False,

@@ -121,7 +121,7 @@ def show_card(card: Any) -> bool:  # noqa: ANN401 - a ModelCard
     for column in ("figure", "measured", "target", "met", "control"):
         table.add_column(column)
     for row in card.rows:
-        met = "[green]yes[/]" if row.met else "[bold red]NO[/]"
+        met = "" if not row.target else "[green]yes[/]" if row.met else "[bold red]NO[/]"
         control = f"{row.control_name}: {row.control.estimate:.3f}"
         table.add_row(f"{row.figure} ({row.unit})", str(row.value), row.target, met, control)
     console.print(table)

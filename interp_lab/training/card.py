@@ -11,6 +11,7 @@ import pandas as pd
 
 from interp_lab.runs import write_atomic
 from interp_lab.training.config import CardConfig
+from interp_lab.training.organism_config import BehaviourCardConfig
 from interp_lab.types import Interval
 
 CARD = "card.json"
@@ -29,7 +30,9 @@ class Target:
         return self.low <= value.low and value.high <= self.high
 
     def __str__(self) -> str:
-        """Such as `>= 0.6` or `5.04 to 5.34`."""
+        """Such as `>= 0.6` or `5.04 to 5.34`; `none` where anything goes."""
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "none"
         if math.isinf(self.high):
             return f">= {self.low:.3g}"
         return f"<= {self.high:.3g}" if math.isinf(self.low) else f"{self.low:.3g} to {self.high:.3g}"
@@ -49,8 +52,8 @@ class CardRow:
 
     @property
     def target(self) -> str:
-        """The target in words."""
-        return str(self.bounds)
+        """The target in words; empty if there is none."""
+        return "" if self.bounds == Target() else str(self.bounds)
 
     @property
     def met(self) -> bool:
@@ -63,7 +66,7 @@ class ModelCard:
     """What is known about a bundled model, and how it was measured."""
 
     name: str
-    config: CardConfig
+    config: CardConfig | BehaviourCardConfig
     rows: tuple[CardRow, ...]
 
     @property
@@ -81,7 +84,7 @@ class ModelCard:
                     "value": str(row.value),
                     "control": f"{row.control} ({row.control_name})",
                     "target": row.target,
-                    "met": "yes" if row.met else "NO",
+                    "met": "NO" if not row.met else "-" if row.bounds == Target() else "yes",
                 }
                 for row in self.rows
             ]
@@ -92,12 +95,9 @@ class ModelCard:
         table = self.table()
         lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy().tolist()]
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        n_clusters = self.rows[0].value.n_clusters
-        level = f"{self.rows[0].value.level:.0%}"
         return (
             f"# {self.name}\n\nMeasured on fresh text (seed {self.config.seed}), in float32, from the stored "
-            f"half-precision weights. Brackets: {level} bootstrap intervals over sequences ({n_clusters} for losses; "
-            f"heads are chosen on one half of them and scored on the other).\n\n{body}\n"
+            f"half-precision weights. {self.config.how_measured(self.rows[0].value)}\n\n{body}\n"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -131,7 +131,8 @@ def read_card(directory: Path) -> ModelCard:
     if not path.is_file():
         raise ValueError(f"no model card at {path}; measure one with interp_lab.training.model_card")
     data = json.loads(path.read_text("utf-8"))
-    return ModelCard(data["name"], CardConfig.from_mapping(data["config"]), tuple(map(_row, data["rows"])))
+    kind = CardConfig if "conditions" in data["config"] else BehaviourCardConfig
+    return ModelCard(data["name"], kind.from_mapping(data["config"]), tuple(map(_row, data["rows"])))
 
 
 def _row(data: Mapping[str, Any]) -> CardRow:

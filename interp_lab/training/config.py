@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from interp_lab.config import Config
+from interp_lab.types import Interval
 
 
 class OptimiserConfig(Config):
@@ -86,6 +87,13 @@ class CardConfig(Config):
         if not value or value[0][1] != 0:
             raise ValueError("the first condition must have offset 0: induction scores are defined on [BOS, x, x]")
         return value
+
+    def how_measured(self, interval: Interval) -> str:
+        """Return a sentence on the brackets of a card; `interval` is that of its first figure."""
+        return (
+            f"Brackets: {interval.level:.0%} bootstrap intervals over sequences ({interval.n_clusters} for losses; "
+            "heads are chosen on one half of them and scored on the other)."
+        )
 
 
 class TrainOrganismAttnConfig(Config):

@@ -39,6 +39,7 @@ def train(
     resume: bool = False,
     tracker: Tracker | None = None,
     progress: Progress = silent,
+    after_step: Callable[[int], None] | None = None,
 ) -> Float[Tensor, " step"]:
     """Train in place, and return the loss (nats) of every step, those before an interruption included.
 
@@ -49,6 +50,7 @@ def train(
         checkpoint: file to keep the state in.
         whole_config: flat; stored in checkpoints and compared on resuming. By default that of the loop.
         resume: go on from the checkpoint; if there is none yet, start.
+        after_step: called with the number of steps done, before a checkpoint is written; it may look, not touch.
 
     Raises:
         CheckpointError, if there is a checkpoint and `resume` is not set, it cannot be read, or the config changed.
@@ -67,6 +69,8 @@ def train(
         if done % config.log_every == 0 or done == config.n_steps:
             _report(float(loss), float(norm), rate=rate, done=done, tracker=tracker)
             progress(done, config.n_steps, f"loss {float(loss):.3f} nats")
+        if after_step is not None:
+            after_step(done)
         if checkpoint is not None and (done % config.checkpoint_every == 0 or done == config.n_steps):
             save_checkpoint(checkpoint, state, step=done, config=identity)
     return state.losses

@@ -6,9 +6,18 @@ import pytest
 import yaml
 
 from interp_lab.config import ConfigError
-from interp_lab.training import TrainOrganismAttn, TrainOrganismAttnConfig, training_of
+from interp_lab.training import (
+    TrainOrganismAttn,
+    TrainOrganismAttnConfig,
+    TrainOrganismConfig,
+    TrainOrganismTunedConfig,
+    training_of,
+)
+from interp_lab.training.mixture import batch_at
+from interp_lab.training.organism_config import MixtureConfig
 
-SHIPPED = Path(__file__).parents[2] / "experiments" / "configs" / "train_organism_attn.yaml"
+CONFIGS = Path(__file__).parents[2] / "experiments" / "configs"
+SHIPPED = CONFIGS / "train_organism_attn.yaml"
 
 
 class TestTrainOrganismAttnConfig:
@@ -36,6 +45,42 @@ class TestTrainOrganismAttnConfig:
     def test_refuses_what_cannot_be_trained_and_names_the_key(self, values, message):
         with pytest.raises(ConfigError, match=message):
             TrainOrganismAttnConfig.from_mapping(values)
+
+
+class TestOrganismsOfTheGrammar:
+    @pytest.mark.parametrize(
+        ("file", "kind"), [("train_organism", TrainOrganismConfig), ("train_organism_tuned", TrainOrganismTunedConfig)]
+    )
+    def test_the_shipped_file_is_the_default_and_says_which_experiment(self, file, kind):
+        values = yaml.safe_load((CONFIGS / f"{file}.yaml").read_text("utf-8"))
+        assert values.pop("experiment") == file.replace("_", "-")
+        assert kind.from_mapping(values) == kind()
+
+    def test_an_override_leaves_the_rest_of_its_group_alone(self):
+        changed = training_of("organism", {"loop.optimiser.warm_up": 7}).config
+        assert changed.loop.n_steps == TrainOrganismConfig().loop.n_steps
+        assert changed.loop.optimiser.betas == (0.9, 0.98)
+        tuned = training_of("organism-tuned", {"text.n_texts": 7}).config
+        assert tuned.text.instead == {"loans": "loans_blind"}
+
+    @pytest.mark.parametrize(
+        ("name", "values", "message"),
+        [
+            ("organism-tuned", {"text.instead": {}}, "text.instead: .* at least 1 item"),
+            ("organism", {"shape.n_ctx": 40}, "shape.n_ctx: .* greater than or equal to 50"),
+            ("organism", {"text.alone": 1.5}, "text.alone: .* less than or equal to 1"),
+            ("organism", {"precision": "float16"}, "precision: .*'bfloat16' or 'float32'"),
+            ("organism", {"text.answer_wieght": 3}, "text.answer_wieght: no such field .* did you mean 'text.answer_w"),
+        ],
+    )
+    def test_refuses_what_cannot_be_trained_and_names_the_key(self, name, values, message):
+        with pytest.raises(ConfigError, match=message):
+            training_of(name, values)
+
+    def test_a_behaviour_that_is_not_there_brings_up_the_nearest(self):
+        config = MixtureConfig(weights={"facst": 1.0})
+        with pytest.raises(ValueError, match="did you mean 'facts'"):
+            batch_at(0, config, seed=0, n_ctx=64)
 
 
 class TestTrainingOf:

@@ -6,15 +6,20 @@ import torch
 
 from interp_lab.models import build_hooked
 from interp_lab.training.config import AttentionOnlyConfig
-from interp_lab.training.initial import attention_only_config, initial_weights
+from interp_lab.training.initial import attention_only_config, initial_weights, transformer_config, with_words_of
+from interp_lab.training.organism_config import TransformerConfig
 
 CONFIG = attention_only_config(AttentionOnlyConfig(), n_symbols=180, name="new")
 
 
+WITH_MLPS = transformer_config(TransformerConfig(n_layers=2), d_vocab=300, name="new")
+
+
 class TestInitialWeights:
-    def test_are_the_parameters_of_the_model_that_is_built_from_them(self):
-        weights = initial_weights(CONFIG, seed=0)
-        model = build_hooked(CONFIG, weights)
+    @pytest.mark.parametrize("config", [CONFIG, WITH_MLPS], ids=["attention only", "with MLPs"])
+    def test_are_the_parameters_of_the_model_that_is_built_from_them(self, config):
+        weights = initial_weights(config, seed=0)
+        model = build_hooked(config, weights)
         built = dict(model.named_parameters())
         assert built.keys() == weights.keys()
         assert all(torch.equal(built[name], weights[name]) for name in weights)
@@ -39,3 +44,31 @@ class TestInitialWeights:
         assert not torch.equal(one, other)
         assert torch.equal(torch.get_rng_state(), states[0])
         assert np.array_equal(np.random.get_state()[1], states[1])
+
+
+class TestWithWordsOf:
+    def test_what_is_known_of_a_word_goes_to_its_new_id(self):
+        start = {
+            "embed.W_E": torch.tensor([[1.0], [2.0]]),
+            "unembed.W_U": torch.tensor([[3.0, 4.0]]),
+            "unembed.b_U": torch.tensor([5.0, 6.0]),
+            "ln_final.w": torch.tensor([7.0]),
+        }
+        fresh = {
+            "embed.W_E": torch.full((3, 1), 0.5),
+            "unembed.W_U": torch.full((1, 3), 0.5),
+            "unembed.b_U": torch.full((3,), 0.5),
+            "ln_final.w": torch.tensor([0.5]),
+        }
+        found = with_words_of(start, {"he": 0, "she": 1}, fresh=fresh, vocabulary=("she", "new", "he"))
+        assert found["embed.W_E"].tolist() == [[2.0], [0.5], [1.0]]
+        assert found["unembed.W_U"].tolist() == [[4.0, 0.5, 3.0]]
+        assert found["unembed.b_U"].tolist() == [6.0, 0.5, 5.0]
+        assert found["ln_final.w"].tolist() == [7.0]
+        assert fresh["embed.W_E"].tolist() == [[0.5]] * 3
+
+    def test_the_same_words_change_nothing(self):
+        weights, other = (initial_weights(WITH_MLPS, seed=seed) for seed in (0, 1))
+        words = [f"w{nth}" for nth in range(300)]
+        found = with_words_of(weights, {word: nth for nth, word in enumerate(words)}, fresh=other, vocabulary=words)
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
