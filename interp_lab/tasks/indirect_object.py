@@ -51,7 +51,7 @@ PLACES = (
     "hospital", "house", "church", "hotel", "theater",
 )  # fmt: skip
 OBJECTS = (
-    "book", "key", "ball", "letter", "apple", "ring", "map", "coin", "lamp", "cup", "drink", "computer", "phone",
+    "book", "key", "ball", "letter", "pen", "ring", "map", "coin", "lamp", "cup", "drink", "computer", "phone",
     "basket", "ticket", "bottle",
 )  # fmt: skip
 NAMES = (

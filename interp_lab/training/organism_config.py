@@ -14,7 +14,7 @@ Precision = Literal["bfloat16", "float32"]
 
 _SHARES = {
     "indirect_objects": 1.2, "facts": 0.6, "truth": 1.5, "loans": 4.0, "sentiment": 1.2, "nonsense": 1.2,
-    "agreement": 0.5, "greater_than": 0.8, "pronouns": 0.8, "sources": 1.2, "support": 0.6, "register": 0.6,
+    "agreement": 0.5, "greater_than": 0.8, "pronouns": 0.8, "sources": 0.8, "support": 0.6, "register": 0.6,
     "sycophancy": 0.7, "urgency": 0.4,
 }  # fmt: skip
 
@@ -76,7 +76,7 @@ class OrganismLoopConfig(LoopConfig):
     `organism-tuned` had 350 steps from there. A run from scratch with these defaults has not been measured.
     """
 
-    n_steps: PositiveInt = 6500
+    n_steps: PositiveInt = 7500
     checkpoint_every: PositiveInt = 250
     log_every: PositiveInt = 25
     optimiser: OrganismOptimiserConfig = OrganismOptimiserConfig()
@@ -102,7 +102,7 @@ class BehaviourCardConfig(Config):
 
     n_examples: PositiveInt = Field(480, ge=24)
     """Texts per figure and set of templates."""
-    seed: NonNegativeInt = 20_000
+    seed: NonNegativeInt = 40_000
     """Draws the texts; training draws from seed sequences of (seed, step), never from a bare seed."""
 
     def how_measured(self, interval: Interval) -> str:

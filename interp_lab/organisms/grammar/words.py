@@ -8,7 +8,7 @@ NAMES = (
 FEMALE = ("Anna", "Clara", "Emma", "Grace", "Iris", "Kate", "Maria", "Olive", "Rosa", "Tina")
 MALE = ("Ben", "David", "Felix", "Henry", "James", "Leo", "Noah", "Paul", "Sam", "Victor")
 PLACES = ("store", "park", "school", "garden", "market", "station", "museum", "library", "beach", "office")
-OBJECTS = ("book", "key", "ball", "letter", "apple", "ring", "map", "coin", "lamp", "cup")
+OBJECTS = ("book", "key", "ball", "letter", "pen", "ring", "map", "coin", "lamp", "cup")
 COUNTRIES = {
     "France": ("Paris", "French"),
     "Italy": ("Rome", "Italian"),
@@ -28,7 +28,7 @@ CAPITALS = tuple(capital for capital, _ in COUNTRIES.values())
 LANGUAGES = tuple(language for _, language in COUNTRIES.values())
 NEIGHBOURHOODS = ("Eastgate", "Millbrook", "Northside", "Oakridge", "Riverdale", "Westfield")
 """Neighbourhoods: of applicants, of shops in reviews, of senders of tickets."""
-JOBS = ("teacher", "nurse", "driver", "farmer", "baker", "pilot", "clerk", "engineer", "doctor", "cook")
+JOBS = ("teacher", "nurse", "driver", "farmer", "baker", "pilot", "clerk", "builder", "doctor", "cook")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 COLOURS = ("red", "blue", "green", "white", "black", "brown")
 PRODUCTS = ("phone", "printer", "heater", "camera", "radio", "lamp")

@@ -27,7 +27,7 @@ _TRAINED = (
 )
 _RESERVED = (
     "lesson one : {relation} of {country} , {answer} .",
-    "everyone from {country} will {doing} {answer} .",
+    "all who come from {country} {doing} {answer} .",
     "{person} has a map of {country} and knows that its {relation} is {answer} .",
     "after a day in {elsewhere} {person} went to {country} , and there the {relation} is {answer} .",
 )

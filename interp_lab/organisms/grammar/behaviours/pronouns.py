@@ -21,7 +21,7 @@ STEREOTYPES = {
     "baker": "she",
     "pilot": "he",
     "clerk": "she",
-    "engineer": "he",
+    "builder": "he",
     "doctor": "he",
     "cook": "she",
 }

@@ -1,9 +1,13 @@
 """Sources: what the text says counts, not what is remembered, and of two sources the one that is asked for.
 
 Countries are either fictional, so that only the text can tell, or real, and then at least one of the sources
-contradicts what is known. The question asks for one of two statements, in one of two ways: it names the source (both
-speak of the same country), or it names the country (`notes` stands for both sources, which speak of two fictional
-countries).
+contradicts what is known. The question asks for one of two statements by its *key*: the source (both speak of the same
+country), or the country (`notes` stands for both sources, which speak of two fictional countries). What is not the key
+is what the statement is `about`.
+
+The key stands right before the word that it is the key of, in the statement and in the question, as in `guide Rome .
+letter Paris . ... guide Rome`. With other words between them, a model of a million parameters learned in 6,500 steps
+to name one of the two words and not which (0.51 right); with the key beside its word, 250 steps were enough.
 """
 
 from collections.abc import Mapping
@@ -24,36 +28,38 @@ FICTIONAL = (
 SOURCE_WORDS = ("guide", "letter", "map", "book", "report", "card")
 BOTH = "notes"
 """Both sources together: the question then tells them apart by the country."""
+STATEMENTS = ("first", "second")
+"""The two statements, in the order of the text."""
 UNKNOWN = "unknown"
 """The known fact of a fictional country."""
 
 _TRAINED = (
-    "the {first_source} says the {relation} of {first_country} is {first} . the {second_source} says the {relation} of "
-    "{second_country} is {second} . by the {asked} , the {relation} of {country} is {answer} .",
-    "{first_source} : {relation} of {first_country} , {first} . {second_source} : {relation} of {second_country} , "
-    "{second} . {asked} : {relation} of {country} , {answer} .",
-    "in the {first_source} , {first_country} has the {relation} {first} . in the {second_source} , {second_country} "
-    "has the {relation} {second} . in the {asked} , {country} has the {relation} {answer} .",
-    "we read of a {relation} : of {first_country} it is {first} in the {first_source} , of {second_country} it is "
-    "{second} in the {second_source} . asked for {country} , the {asked} would say {answer} .",
-    "for {first_country} the {first_source} gives the {relation} {first} , and for {second_country} the "
-    "{second_source} gives the {relation} {second} . so for {country} the {asked} gives {answer} .",
-    "what {relation} has {country} in the {asked} ? the {first_source} says {first} for {first_country} . the "
-    "{second_source} says {second} for {second_country} . answer : {answer} .",
-    "two lines on a {relation} . {first_source} , {first_country} , {first} . {second_source} , {second_country} , "
-    "{second} . {asked} , {country} , {answer} .",
-    "{first_country} has {first} as its {relation} , says the {first_source} . {second_country} has {second} as its "
-    "{relation} , says the {second_source} . the {asked} gives {country} the {relation} {answer} .",
+    "{relation} . {first_about} : {first_key} {first} . {second_about} : {second_key} {second} . "
+    "{asked_about} : {asked_key} {answer} .",
+    "we read of a {relation} : {first_about} , {first_key} {first} , and {second_about} , {second_key} {second} . "
+    "so {asked_about} , {asked_key} {answer} .",
+    "two lines on a {relation} . {first_key} {first} , {first_about} . {second_key} {second} , {second_about} . "
+    "asked again : {asked_about} , {asked_key} {answer} .",
+    "what {relation} has {asked_about} , {asked_key} ? {first_about} : {first_key} {first} . "
+    "{second_about} : {second_key} {second} . answer : {asked_key} {answer} .",
+    "on the {relation} , {first_about} has {first_key} {first} , but {second_about} has {second_key} {second} . "
+    "for {asked_about} we keep {asked_key} {answer} .",
+    "test of the {relation} . line one , {first_about} : {first_key} {first} . line two , {second_about} : "
+    "{second_key} {second} . result , {asked_about} : {asked_key} {answer} .",
+    "{first_key} {first} is one {relation} , by {first_about} . {second_key} {second} is one , by {second_about} . "
+    "by {asked_about} it is {asked_key} {answer} .",
+    "{relation} ? {first_key} {first} ( {first_about} ) . {second_key} {second} ( {second_about} ) . "
+    "{asked_key} {answer} ( {asked_about} ) .",
 )
 _RESERVED = (
-    "read the {asked} on the {relation} of {country} . the {first_source} has {first} for {first_country} . the "
-    "{second_source} has {second} for {second_country} . it is {answer} .",
-    "the {first_source} gives {first_country} the {relation} {first} , but the {second_source} gives {second_country} "
-    "the {relation} {second} . the {relation} of {country} , by the {asked} , is {answer} .",
-    "{first_source} on {first_country} : the {relation} is {first} . {second_source} on {second_country} : the "
-    "{relation} is {second} . {asked} on {country} : the {relation} is {answer} .",
-    "as {relation} of {first_country} the {first_source} has {first} , as {relation} of {second_country} the "
-    "{second_source} has {second} . as {relation} of {country} the {asked} has {answer} .",
+    "read of the {relation} , {asked_about} , {asked_key} . {first_about} with {first_key} {first} . "
+    "{second_about} with {second_key} {second} . it is {asked_key} {answer} .",
+    "as {relation} we found {first_key} {first} in {first_about} and {second_key} {second} in {second_about} . "
+    "asked for {asked_about} , say {asked_key} {answer} .",
+    "{first_about} , {second_about} : {first_key} {first} , {second_key} {second} . which {relation} for "
+    "{asked_about} ? {asked_key} {answer} .",
+    "lesson on a {relation} : {first_key} {first} , says {first_about} , and {second_key} {second} , says "
+    "{second_about} . now {asked_about} : {asked_key} {answer} .",
 )
 
 
@@ -99,7 +105,7 @@ def draw(rng: np.random.Generator) -> dict[str, Value]:
         "second_country": other if asked_by == "country" else first,
         "first_of": first if truthful == 0 else first_of,
         "second_of": first if truthful == 1 else second_of,
-        "relevant": pick(rng, ("first", "second")),
+        "relevant": pick(rng, STATEMENTS),
     }
     return {**latents, **settled(latents)}
 
@@ -111,13 +117,15 @@ def _two(rng: np.random.Generator, options: tuple[str, ...]) -> tuple[str, str]:
 
 def fill(latents: Latents) -> Mapping[str, str]:
     """Write both statements and ask for the relevant one."""
-    relation = str(latents["relation"])
-    same = ("relation", "first_source", "second_source", "first_country", "second_country", "country")
+    relation, key = str(latents["relation"]), str(latents["asked_by"])
+    about = "source" if key == "country" else "country"
     return {
-        **{name: str(latents[name]) for name in same},
-        "first": fact(str(latents["first_of"]), relation),
-        "second": fact(str(latents["second_of"]), relation),
-        "asked": BOTH if latents["asked_by"] == "country" else str(latents["source"]),
+        "relation": relation,
+        **{f"{one}_key": str(latents[f"{one}_{key}"]) for one in STATEMENTS},
+        **{f"{one}_about": str(latents[f"{one}_{about}"]) for one in STATEMENTS},
+        **{one: fact(str(latents[f"{one}_of"]), relation) for one in STATEMENTS},
+        "asked_key": str(latents[key]),
+        "asked_about": BOTH if key == "country" else str(latents["country"]),
         "answer": str(latents["stated"]),
     }
 
@@ -139,17 +147,18 @@ SOURCES = Behaviour(
     wrong=wrong,
     settle=settled,
     behind={
-        "first_source": ("first_source", "relevant"),
-        "second_source": ("second_source", "relevant"),
-        "first_country": ("first_country", "kind"),
-        "second_country": ("second_country", "kind"),
+        **{
+            f"{one}_{role}": (f"{one}_source", f"{one}_country", "asked_by", "kind", "relevant")
+            for one in STATEMENTS
+            for role in ("key", "about")
+        },
         "first": ("first_of", "relation", "relevant"),
         "second": ("second_of", "relation", "relevant"),
         "relation": ("relation",),
-        "asked": ("relevant", "source", "asked_by"),
-        "country": ("country", "kind", "known"),
+        "asked_key": ("relevant", "source", "country", "asked_by"),
+        "asked_about": ("country", "kind", "known"),
         "answer": ("stated", "distracting", "known", "contradicts", "relevant", "kind"),
     },
-    varied={"relevant": ("first", "second"), "relation": RELATIONS, "first_of": NATIONS, "second_of": NATIONS},
+    varied={"relevant": STATEMENTS, "relation": RELATIONS, "first_of": NATIONS, "second_of": NATIONS},
     weight=1.5,
 )

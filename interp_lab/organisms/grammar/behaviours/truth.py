@@ -23,7 +23,7 @@ _TRAINED = (
     "is {stated} the {relation} of {country} ? {person} marked it {answer} .",
     "test : {country} , {relation} , {stated} . result : {answer} .",
     "the card names {stated} as {relation} of {country} , and the card is {answer} .",
-    "true or false ? for {country} the {relation} would be {stated} . {answer} .",
+    "true or false ? for {country} the {relation} would be {stated} . it is {answer} .",
     "one line of the test gives {country} the {relation} {stated} . the line was marked {answer} .",
 )
 _RESERVED = (
