@@ -1,20 +1,18 @@
-"""Per-example effects of interventions, their controls, and the evidence these amount to.
-
-The literal version: one forward pass per intervention and batch. The batched engine will stand
-behind the same call and be proven equal to this one.
-"""
+"""Per-example effects of interventions, their controls, and the evidence these amount to."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from interp_lab.claims import Evidence, Split
+from interp_lab.engine import sweep
 from interp_lab.experiment import Progress, silent
-from interp_lab.hooks import ready_tokens, require_finite
-from interp_lab.interventions import Intervention, applied, require_intervention
+from interp_lab.hooks import masked, ready_tokens, require_finite
+from interp_lab.interventions import Intervention
 from interp_lab.metrics import Metric
 from interp_lab.stats import bootstrap_interval, paired_difference
 from interp_lab.types import HookedModel, Tokens
@@ -45,46 +43,22 @@ def effects_of(
     interventions: Sequence[Intervention],
     metric: Metric,
     *,
-    batch_size: int = 64,
+    mask: Bool[Tensor, "batch pos"] | None = None,
+    memory_budget: int | None = None,
     progress: Progress = silent,
 ) -> Effects:
-    """Measure what each intervention, on its own, does to a metric.
-
-    Args:
-        metric: made for these prompts, one value each.
-        batch_size: prompts per forward pass.
-
-    Raises:
-        ValueError, for no prompts, no interventions, or a site the model has not (before anything is run).
-        NonFiniteActivationError, if the untouched model already yields NaN or inf, naming where it begins.
-        HookNeverFiredError, if an intervention touched nothing.
-    """
-    tokens = ready_tokens(model, tokens)
-    if not interventions:
-        raise ValueError("no interventions to measure; give at least one")
-    for intervention in interventions:
-        require_intervention(model, intervention)
-    baseline = metric_values(model, tokens, metric, batch_size=batch_size)
-    changed = []
-    with torch.inference_mode():
-        for nth, intervention in enumerate(interventions):
-            values = []
-            for rows in torch.arange(len(tokens)).split(batch_size):
-                with applied(model, intervention.rows(rows)):
-                    values.append(metric.rows(rows)(model(tokens[rows])))
-            changed.append(torch.cat(values))
-            progress(nth + 1, len(interventions), intervention.name)
-    return Effects(
-        names=tuple(intervention.name for intervention in interventions),
-        metric=metric.name,
-        unit=metric.unit,
-        baseline=baseline,
-        changes=torch.stack(changed).double().cpu().numpy() - baseline,
-    )
+    """Measure what each intervention, on its own, does to a metric; takes and raises what `engine.sweep` does."""
+    swept = sweep(model, tokens, interventions, metric, mask=mask, memory_budget=memory_budget, progress=progress)
+    return Effects(swept.names, swept.metric, swept.unit, swept.baseline, swept.changes)
 
 
 def metric_values(
-    model: HookedModel, tokens: Tokens, metric: Metric, *, batch_size: int = 64
+    model: HookedModel,
+    tokens: Tokens,
+    metric: Metric,
+    *,
+    mask: Bool[Tensor, "batch pos"] | None = None,
+    batch_size: int = 64,
 ) -> Float[np.ndarray, " example"]:
     """Return the metric of the untouched model, one value per prompt.
 
@@ -92,11 +66,12 @@ def metric_values(
         anywhere in the model, naming the layer.
     """
     tokens = ready_tokens(model, tokens)
-    require_finite(model, tokens[:batch_size])
+    require_finite(model, tokens[:batch_size], mask=None if mask is None else mask[:batch_size])
     values = []
     with torch.inference_mode():
         for rows in torch.arange(len(tokens)).split(batch_size):
-            values.append(metric.rows(rows)(model(tokens[rows])))
+            options = masked(tokens[rows], None if mask is None else mask[rows])
+            values.append(metric.rows(rows)(model(tokens[rows], **options)))
     return torch.cat(values).double().cpu().numpy()
 
 

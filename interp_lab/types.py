@@ -200,6 +200,11 @@ class Site:
         """Whether activations here are split by head."""
         return _HEADED.search(self.hook) is not None
 
+    @property
+    def by_query(self) -> bool:
+        """Whether activations here are attention scores or patterns, so that a position is that of the query."""
+        return self.hook.endswith(("hook_pattern", "hook_attn_scores"))
+
     def __str__(self) -> str:
         """Short name for tables: `1.3` for a head's output, else the hook with its indices."""
         if self.hook.endswith("attn.hook_z") and self.head is not None:

@@ -21,7 +21,7 @@ def model():
 class TestEffects:
     def test_equal_a_literal_loop_over_prompts_and_heads(self, model):
         metric = next_token_loss(tokens())
-        found = effects_of(model, tokens(), ablations(model, HEADS, kind=Ablation.ZERO), metric, batch_size=2)
+        found = effects_of(model, tokens(), ablations(model, HEADS, kind=Ablation.ZERO), metric)
         for row in range(5):
             prompt = tokens()[row : row + 1]
             with torch.inference_mode():
@@ -34,17 +34,17 @@ class TestEffects:
                     assert found.changes[nth, row] == pytest.approx(float(after - before), abs=1e-5)
 
     @pytest.mark.parametrize("kind", Ablation)
-    def test_do_not_depend_on_the_batch_size(self, model, kind):
+    def test_do_not_depend_on_the_memory_budget(self, model, kind):
         cuts = ablations(model, HEADS, kind=kind, reference=tokens(seed=1), n_examples=5)
         metric = next_token_loss(tokens())
-        small, large = (effects_of(model, tokens(), cuts, metric, batch_size=n) for n in (2, 64))
+        small, large = (effects_of(model, tokens(), cuts, metric, memory_budget=n) for n in (30_000, None))
         assert np.allclose(small.changes, large.changes, atol=1e-5)
 
-    def test_a_gate_may_be_closed_for_a_whole_batch(self, model):
+    def test_a_gate_keeps_an_intervention_from_prompts(self, model):
         gate = torch.tensor([False, False, False, True, False])
         vector = torch.linspace(-3, 3, 16)
         shift = Intervention((Site("blocks.1.hook_resid_post"),), Op.ADD, (vector,), "shift", gate=gate)
-        changes = effects_of(model, tokens(), [shift], next_token_loss(tokens()), batch_size=2).changes[0]
+        changes = effects_of(model, tokens(), [shift], next_token_loss(tokens())).changes[0]
         assert (np.abs(changes) > 1e-6).tolist() == gate.tolist()
 
     def test_of_doing_nothing_are_zero(self, model):
@@ -53,10 +53,12 @@ class TestEffects:
 
     def test_report_progress_to_the_end(self, model):
         seen = []
-        cuts = ablations(model, HEADS, kind=Ablation.ZERO)
-        effects_of(model, tokens(), cuts, next_token_loss(tokens()), progress=lambda *step: seen.append(step))
-        assert [step[0] for step in seen] == list(range(1, 13))
-        assert seen[-1] == (12, 12, "zero ablation of 2.3")
+        cuts, metric = ablations(model, HEADS, kind=Ablation.ZERO), next_token_loss(tokens())
+        effects_of(model, tokens(), cuts, metric, memory_budget=30_000, progress=lambda *step: seen.append(step))
+        done = [step[0] for step in seen]
+        assert len(done) > 5
+        assert done == sorted(set(done))
+        assert seen[-1][:2] == (60, 60)  # twelve heads on five prompts
 
 
 class TestEvidence:

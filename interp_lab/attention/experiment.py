@@ -99,7 +99,7 @@ class AttentionHeads:
         each_head = [[Site.of_head(*head)] for head in all_heads(model)]
         cuts = ablations(model, each_head, kind=c.ablation, reference=reference, n_examples=len(text), seed=c.seed)
         metric = second_copy_loss(text)
-        return effects_of(model, text.tokens, cuts, metric, batch_size=c.batch_size, progress=progress)
+        return effects_of(model, text.tokens, cuts, metric, progress=progress)
 
     def _losses(self, model: HookedModel, text: RepeatedTokens, effects: Effects) -> Float[np.ndarray, "copy example"]:
         first = metric_values(model, text.tokens, first_copy_loss(text), batch_size=self.config.batch_size)

@@ -39,8 +39,14 @@ class Steer:
     def __post_init__(self) -> None:
         if self.coefficients is not None and not torch.isfinite(self.coefficients).all():
             raise ValueError(f"the coefficients of {self.intervention.name!r} hold NaN or inf")
+        given = {"positions": self.intervention.positions, "since": self.intervention.since}
+        for what, value in given.items():
+            if value is not None:
+                raise ValueError(f"{self.name!r} has {what} per prompt; while decoding, `where` says which tokens")
+        if self.intervention.codec is not None:
+            raise ValueError(f"{self.name!r} acts on the latents of a codec; steer along its decoder direction instead")
         for site in self.intervention.sites:
-            if _by_query(site.hook) and site.latent is not None:
+            if site.by_query and site.latent is not None:
                 raise ValueError(f"{site} names one key; during decoding keys move with the padding: name a head only")
 
     @property
@@ -88,13 +94,13 @@ class Steer:
         changed = activation.clone()
         window = batch.window(n_positions(hook, activation))
         factor = self._factor(activation, window)
-        visible = _visible(activation, batch) if _by_query(hook) else None
+        visible = _visible(activation, batch) if Site(hook).by_query else None
         for site, payload in zip(self.intervention.sites, self.intervention.payloads, strict=True):
             selected = self._selected_at(site, window)
             if site.hook != hook or not selected.any():
                 continue
             view = at_site(changed, replace(site, position=None))
-            view = view.movedim(2, 1) if _by_query(hook) and site.head is None else view
+            view = view.movedim(2, 1) if Site(hook).by_query and site.head is None else view
             mask = _right_padded(selected.to(view.device), view.ndim)
             if visible is not None:
                 mask = mask & (visible if site.head is not None else visible[:, :, None])
@@ -128,7 +134,7 @@ class Steer:
                 f"the payload of {self.name!r} at {site} has shape {tuple(payload.shape)}, with a position axis; "
                 "while decoding, positions are chosen by `where` or the site: give one value for all of them"
             )
-        if _by_query(site.hook) and payload.ndim > batched and payload.shape[-1] != 1:
+        if site.by_query and payload.ndim > batched and payload.shape[-1] != 1:
             raise ValueError(f"the payload of {self.name!r} at {site} has a key axis, and keys grow; give one number")
         rest = payload.shape[batched + has_positions :]
         return payload.reshape(*payload.shape[:batched] or (1,), 1, *[1] * max(missing, 0), *rest)
@@ -136,17 +142,13 @@ class Steer:
 
 def n_positions(hook: str, activation: Tensor) -> int:
     """Return the length of an activation's position axis (the queries' for patterns and scores)."""
-    axis = 2 if _by_query(hook) else 1
+    axis = 2 if Site(hook).by_query else 1
     return activation.shape[axis] if activation.ndim > axis else 0
 
 
 def by_position(hook: str, activation: Tensor) -> Tensor:
     """Return a view of an activation with axes batch and position first."""
-    return activation.movedim(2, 1) if _by_query(hook) else activation
-
-
-def _by_query(hook: str) -> bool:
-    return hook.endswith(("hook_pattern", "hook_attn_scores"))
+    return activation.movedim(2, 1) if Site(hook).by_query else activation
 
 
 def _visible(activation: Tensor, batch: Batch) -> Bool[Tensor, "batch query key"]:

@@ -6,7 +6,7 @@ never fired is an error: a silent no-op is the commonest bug of intervention cod
 """
 
 from interp_lab.hooks.edit import Edit, HookNeverFiredError, ablate, add, edited, replace
-from interp_lab.hooks.record import NonFiniteActivationError, capture, ready_tokens, record, require_finite
+from interp_lab.hooks.record import NonFiniteActivationError, capture, masked, ready_tokens, record, require_finite
 from interp_lab.hooks.sites import (
     at_site,
     device_of,
@@ -16,6 +16,7 @@ from interp_lab.hooks.sites import (
     require_editable,
     require_hook,
     require_site,
+    site_index,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "device_of",
     "edited",
     "hook_names",
+    "masked",
     "n_heads_at",
     "read_only_hooks",
     "ready_tokens",
@@ -38,4 +40,5 @@ __all__ = [
     "require_finite",
     "require_hook",
     "require_site",
+    "site_index",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp_lab.hooks.edit import HookNeverFiredError
@@ -48,17 +48,22 @@ def record(model: HookedModel, names: Sequence[str], *, graph: bool = False) -> 
         )
 
 
-def capture(model: HookedModel, tokens: Tokens, names: Sequence[str]) -> dict[str, Float[Tensor, "..."]]:
+def capture(
+    model: HookedModel, tokens: Tokens, names: Sequence[str], *, mask: Bool[Tensor, "batch pos"] | None = None
+) -> dict[str, Float[Tensor, "..."]]:
     """Run once, without gradients, and return the activations asked for; layers above the last of them are not run.
+
+    Args:
+        mask: true at tokens, false at padding; left-padded prompts are read wrongly without it.
 
     Raises: ValueError, for empty tokens or unknown names; NonFiniteActivationError, naming where it began.
     """
     tokens = ready_tokens(model, tokens)
     with torch.inference_mode(), record(model, names) as kept:
-        model(tokens, **stopping_after(model, names))
+        model(tokens, **stopping_after(model, names), **masked(tokens, mask))
     finite = [torch.isfinite(kept[name]).all() for name in names if not name.endswith(_MASKED)]
     if finite and not torch.stack(finite).all():
-        require_finite(model, tokens)
+        require_finite(model, tokens, mask=mask)
         raise NonFiniteActivationError("activations were NaN or inf once, and not when the model was run again")
     return {name: kept[name] for name in names}
 
@@ -79,6 +84,18 @@ def ready_tokens(model: HookedModel, tokens: Tokens) -> Tokens:
     return tokens.to(device_of(model))
 
 
+def masked(tokens: Tokens, mask: Bool[Tensor, "batch pos"] | None) -> dict[str, Tensor]:
+    """Return the keyword arguments of a forward pass that leaves padding out.
+
+    Raises: ValueError, if the mask has another shape than the tokens.
+    """
+    if mask is None:
+        return {}
+    if mask.shape != tokens.shape:
+        raise ValueError(f"the mask has shape {tuple(mask.shape)}, and the tokens {tuple(tokens.shape)}; give one each")
+    return {"attention_mask": mask.to(tokens.device, torch.long)}
+
+
 def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | None]:
     """Return the keyword arguments of a forward pass that runs no layer above the last one named."""
     layers = [Site(name).layer for name in names]
@@ -90,7 +107,7 @@ def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | 
     return {"stop_at_layer": max((layer for layer in layers if layer is not None), default=-1) + 1}
 
 
-def require_finite(model: HookedModel, tokens: Tokens) -> None:
+def require_finite(model: HookedModel, tokens: Tokens, *, mask: Bool[Tensor, "batch pos"] | None = None) -> None:
     """Run once through every hook point and refuse NaN and inf, wherever they first appear.
 
     Looking at the output is not enough: TransformerLens sets NaN in attention patterns to zero, so that a
@@ -108,7 +125,7 @@ def require_finite(model: HookedModel, tokens: Tokens) -> None:
 
     names = [name for name in hook_names(model) if ".hook_" in f".{name}" and not name.endswith(_MASKED)]
     with torch.inference_mode(), model.hooks(fwd_hooks=[(name, hook_for(name)) for name in names]):
-        model(tokens)
+        model(tokens, **masked(tokens, mask))
     if torch.stack(list(finite.values())).all():
         return
     first = next(name for name, ok in finite.items() if not ok)

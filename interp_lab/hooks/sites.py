@@ -1,8 +1,10 @@
 """Which hook points and indices a model has, checked before anything runs; and the view a site names."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from interp_lab.types import HookedModel, Site, nearest
@@ -104,18 +106,34 @@ def at_site(activation: Tensor, site: Site) -> Tensor:
 
     Raises: ValueError, if the position or latent is outside the activation.
     """
-    by_query = site.hook.endswith(("hook_pattern", "hook_attn_scores"))
-    index: list[int | slice] = [slice(None)] * activation.ndim
+    return activation[site_index(activation, site)]
+
+
+def site_index(activation: Tensor, site: Site, *, positions: Int[Tensor, " batch"] | None = None) -> tuple[Any, ...]:
+    """Return the index of what a site names, for reading it and for writing to it; the batch axis comes first.
+
+    Args:
+        positions: one per row, for a site that names none; what is read with them is a copy.
+
+    Raises: ValueError, as `at_site`.
+    """
+    index: list[int | slice | Tensor] = [slice(None)] * activation.ndim
+    axis = 2 if site.by_query else 1
     if site.position is not None:
-        axis = 2 if by_query else 1
         _require_index(site.position, activation.shape[axis], f"position of {site.hook!r}")
         index[axis] = site.position
+    elif positions is not None:
+        low, high = (int(end) for end in positions.aminmax())
+        for end in (low, high):
+            _require_index(end, activation.shape[axis], f"position of {site.hook!r}")
+        index[axis] = positions.to(activation.device)
+        index[0] = torch.arange(len(activation), device=activation.device)
     if site.head is not None:
-        index[1 if by_query else 2] = site.head
+        index[1 if site.by_query else 2] = site.head
     if site.latent is not None:
         _require_index(site.latent, activation.shape[-1], f"index on the last axis of {site.hook!r}")
         index[-1] = site.latent
-    return activation[tuple(index)]
+    return tuple(index)
 
 
 def _require_index(index: int, size: int, what: str) -> None:

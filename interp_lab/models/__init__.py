@@ -4,7 +4,7 @@ from interp_lab.models.build import build_hooked
 from interp_lab.models.forward import forward_from
 from interp_lab.models.identity import declare_identity, identity_of
 from interp_lab.models.load import known_models, load_model
-from interp_lab.models.shape import is_bridge, n_heads, n_key_value_heads
+from interp_lab.models.shape import is_bridge, n_heads, n_key_value_heads, norms_after
 
 __all__ = [
     "build_hooked",
@@ -16,4 +16,5 @@ __all__ = [
     "load_model",
     "n_heads",
     "n_key_value_heads",
+    "norms_after",
 ]

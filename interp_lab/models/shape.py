@@ -16,3 +16,11 @@ def n_heads(model: HookedModel) -> int:
 def n_key_value_heads(model: HookedModel) -> int:
     """Return the number of key / value heads of a layer: fewer than `n_heads` in a grouped-query model."""
     return int(getattr(model.cfg, "n_key_value_heads", None) or model.cfg.n_heads)
+
+
+def norms_after(model: HookedModel) -> bool:
+    """Whether attention and MLP are normalised behind instead of before (OLMo 2 and its relatives)."""
+    from transformer_lens.utilities.architectures import POST_NORM_ARCHITECTURES
+
+    architecture = getattr(model.cfg, "original_architecture", None)
+    return architecture in POST_NORM_ARCHITECTURES or str(architecture).startswith("Olmo")

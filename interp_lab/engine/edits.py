@@ -1,0 +1,213 @@
+"""What the items of a chunk change at a hook point, as few indexed writes into the packed activation."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from interp_lab.engine.items import Ints, Job
+from interp_lab.engine.layout import Group, Layout, Rows
+from interp_lab.interventions import Intervention, Op
+from interp_lab.types import Codec, Site
+
+ShapeAt = Callable[[str], tuple[int, ...]]
+"""Gives the shape of an activation from its position axis on (for patterns: head, query, key)."""
+RowsAt = Callable[[str], Rows]
+"""Gives the tokens that are there when a hook point is reached."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One operation, by many interventions at once: same operation, same axes named."""
+
+    owner: Intervention
+    """One of the interventions, for its operation and codec."""
+    site: Site
+    """One of the sites, for the axes that it names."""
+    rows: Int[Tensor, " row"]
+    heads: Int[Tensor, " row"] | None
+    latents: Int[Tensor, " row"] | None
+    payload: Tensor
+
+    def __call__(self, activation: Tensor) -> None:
+        """Write into an activation with one axis of tokens."""
+        self._write(activation, (self.rows,), self.payload)
+
+    def into_group(self, activation: Tensor, at: tuple[Tensor, Tensor], chosen: Tensor) -> None:
+        """Write into patterns or scores `[row head query key]` of a group.
+
+        Args:
+            at: row and query in the group, of the writes that are in it.
+            chosen: which of the writes these are.
+        """
+        part = Write(
+            self.owner, self.site, self.rows[chosen],
+            None if self.heads is None else self.heads[chosen],
+            None if self.latents is None else self.latents[chosen],
+            self.payload[chosen],
+        )  # fmt: skip
+        part._write(activation.transpose(1, 2), at, part.payload[..., : _width(part, activation)])
+
+    def _write(self, activation: Tensor, rows: tuple[Tensor, ...], payload: Tensor) -> None:
+        index: list[Tensor | slice] = [*rows, *[slice(None)] * (activation.ndim - len(rows))]
+        if self.heads is not None:
+            index[len(rows)] = self.heads
+        encoded = self.owner.codec is not None
+        if self.latents is not None and not encoded:
+            index[-1] = self.latents
+        at = tuple(index)
+        values = activation[at]
+        activation[at] = self.owner.changed(self.site, values, payload.to(values), latents=self.latents)
+
+
+def _width(write: Write, activation: Tensor) -> int | None:
+    """Keys that a group has; a payload of one number per query has no key axis."""
+    return None if write.latents is not None else activation.shape[-1]
+
+
+_Key = tuple[str, int, Op, int, bool, bool]
+
+
+def compile_edits(layout: Layout, *, rows_at: RowsAt, shape_at: ShapeAt) -> dict[str, list[Write]]:
+    """Return what is to be written at each hook point, in order."""
+    parts: dict[_Key, list[_Part]] = {}
+    for part in _parts(layout, rows_at=rows_at, shape_at=shape_at):
+        parts.setdefault(part.key, []).append(part)
+    writes: dict[str, list[Write]] = {}
+    for key in sorted(parts, key=lambda key: key[:2]):
+        writes.setdefault(key[0], []).append(_merged(parts[key], rows_at(key[0]).device))
+    return writes
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one job does at one site."""
+
+    intervention: Intervention
+    site: Site
+    nth: int
+    """Place of the site among those of its intervention: sites of one hook point are changed in this order."""
+    rows: Ints
+    payload: Tensor
+
+    @property
+    def key(self) -> _Key:
+        """What is the same for all that can be written at once."""
+        codec: Codec | None = self.intervention.codec
+        return (
+            self.site.hook, self.nth, self.intervention.op, id(codec), self.site.head is None, self.site.latent is None
+        )  # fmt: skip
+
+
+def _parts(layout: Layout, *, rows_at: RowsAt, shape_at: ShapeAt) -> Iterator[_Part]:
+    for number, job in enumerate(layout.jobs):
+        intervention = job.intervention
+        for nth, (site, payload) in enumerate(zip(intervention.sites, intervention.payloads, strict=True)):
+            rows = rows_at(site.hook)
+            found = _rows_of(layout, number, site, rows, n_pos=_n_pos(site, shape_at(site.hook)))
+            if len(found):
+                yield _Part(intervention, site, nth, found, _payload(job, site, payload, rows, found, shape_at))
+
+
+def _n_pos(site: Site, shape: tuple[int, ...]) -> int:
+    return shape[1] if site.by_query else shape[0]
+
+
+def _rows_of(layout: Layout, number: int, site: Site, rows: Rows, *, n_pos: int) -> Ints:
+    """Return the tokens of a job that a site names, as far as they are still there."""
+    job = layout.jobs[number]
+    at = site.position if job.intervention.positions is None else job.intervention.positions.cpu().numpy()[job.prompts]
+    since = np.zeros(len(job.examples), dtype=np.int64)
+    if job.intervention.since is not None:
+        since = job.intervention.since.cpu().numpy()[job.prompts]
+    if at is None:
+        first = int(layout.first_item[number])
+        begin, last = int(layout.offsets[first]), first + len(job.examples) - 1
+        end = int(layout.offsets[last] + layout.stops[last] - layout.starts[last]) + 1
+        found = rows.where(np.arange(begin, end))
+        return found[rows.position[found] >= since[rows.item[found] - first]]
+    positions = np.broadcast_to(np.asarray(at) % n_pos, (len(job.examples),))
+    here = (positions >= np.maximum(job.start, since)) & (positions <= job.stop)
+    return rows.where(layout.full_rows(number, positions)[here])
+
+
+def _payload(job: Job, site: Site, payload: Tensor, rows: Rows, found: Ints, shape_at: ShapeAt) -> Tensor:
+    """Return the payload of every token, one row each."""
+    intervention = job.intervention
+    by_position = site.position is None and intervention.positions is None
+    rest = list(shape_at(site.hook))
+    n_pos = rest.pop(1 if site.by_query else 0)
+    if site.head is not None:
+        rest.pop(0)
+    if intervention.codec is not None:
+        alone = payload.ndim <= int(intervention.per_example) + by_position
+        rest = [] if site.latent is not None else [1 if alone else payload.shape[-1]]
+    elif site.latent is not None:
+        rest.pop()
+    # The position axis stands behind the heads at patterns and scores whose head is not named.
+    behind = int(site.by_query and site.head is None)
+    shape = [*rest[:behind], n_pos, *rest[behind:]] if by_position else rest
+    batched = int(intervention.per_example)
+    try:
+        whole = payload.expand(*payload.shape[:batched], *shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the payload of {intervention.name!r} at {site} has shape {tuple(payload.shape)}, and the activation "
+            f"there {tuple(shape)}{' for each prompt' if batched else ''}"
+        ) from error
+    if by_position and behind:
+        whole = whole.movedim(batched + 1, batched)
+    at = (rows.example[found] + job.shift, rows.position[found])
+    example, position = (torch.from_numpy(part).to(payload.device) for part in at)
+    index = ((example,) if batched else ()) + ((position,) if by_position else ())
+    return whole[index] if index else whole.expand(len(found), *shape)
+
+
+def _merged(parts: list[_Part], device: torch.device) -> Write:
+    def index(of: Callable[[_Part], Ints]) -> Int[Tensor, " row"]:
+        return torch.from_numpy(np.concatenate([of(part) for part in parts])).to(device)
+
+    def repeated(name: str) -> Int[Tensor, " row"] | None:
+        if getattr(parts[0].site, name) is None:
+            return None
+        return index(lambda part: np.full(len(part.rows), getattr(part.site, name)))
+
+    payloads = [part.payload.to(device) for part in parts]
+    return Write(
+        owner=parts[0].intervention,
+        site=parts[0].site,
+        rows=index(lambda part: part.rows),
+        heads=repeated("head"),
+        latents=repeated("latent"),
+        payload=payloads[0] if len(payloads) == 1 else torch.cat(payloads),
+    )
+
+
+def write_packed(writes: list[Write]) -> Callable[[Tensor], Tensor]:
+    """Return an edit of a packed activation `[1 token ...]`."""
+
+    def edit(activation: Tensor) -> Tensor:
+        for write in writes:
+            write(activation[0])
+        return activation
+
+    return edit
+
+
+def write_grouped(writes: list[Write], activation: Tensor, group: Group) -> Tensor:
+    """Return patterns or scores of a group after what is written at them."""
+    if not writes:
+        return activation
+    activation = activation.clone()
+    for write in writes:
+        at = torch.searchsorted(group.query_rows, write.rows).clamp(max=len(group.query_rows) - 1)
+        chosen: Bool[Tensor, " row"] = group.query_rows[at] == write.rows
+        at = at[chosen]
+        write.into_group(activation, (group.query_at[0][at], group.query_at[1][at]), chosen)
+    return activation
+
+
+Edits = Mapping[str, list[Write]]

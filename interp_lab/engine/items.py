@@ -1,0 +1,85 @@
+"""Items: one intervention on one prompt, with the first position that it can change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from interp_lab.engine.support import Entry, entry_of
+from interp_lab.interventions import Intervention
+from interp_lab.types import HookedModel
+
+Ints = np.ndarray
+"""One-dimensional array of integers."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Items of one intervention, on some of the prompts."""
+
+    index: int
+    """Of the intervention, in the order in which they were given."""
+    intervention: Intervention
+    entry: Entry | None
+    """Where the items enter packed layers; `None` if they must run through whole forward passes."""
+    examples: Ints
+    """The prompts, in rising order."""
+    start: Ints
+    """First position of each prompt that can change."""
+    stop: Ints
+    """Last position of each prompt that matters to the metric."""
+    shift: int = 0
+    """Added to `examples`, gives the numbers that the prompts have in the intervention."""
+
+    @property
+    def prompts(self) -> Ints:
+        """The prompts as the intervention numbers them."""
+        return self.examples + self.shift
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens to be run."""
+        return int((self.stop - self.start + 1).sum())
+
+    def of(self, chosen: np.ndarray) -> "Job":
+        """Return the job on some of its prompts."""
+        part = (self.examples[chosen], self.start[chosen], self.stop[chosen])
+        return replace(self, examples=part[0], start=part[1], stop=part[2])
+
+
+def jobs_for(
+    model: HookedModel, interventions: Sequence[Intervention], *, last_read: Ints, n_pos: int, packed: bool
+) -> list[Job]:
+    """Return the work that interventions make; prompts on which one cannot change the metric are left out.
+
+    Args:
+        last_read: last position of each prompt that the metric reads.
+        packed: whether the model's layers can be run on packed tokens.
+    """
+    jobs = []
+    for index, intervention in enumerate(interventions):
+        entries = [entry_of(model, site.hook) if packed else None for site in intervention.sites]
+        entry = None if None in entries else min(entry for entry in entries if entry is not None)
+        start = first_changed(intervention, n_examples=len(last_read), n_pos=n_pos)
+        # A changed pattern may look ahead, so everything behind the change counts.
+        by_query = any(site.by_query for site in intervention.sites)
+        stop = np.full_like(last_read, n_pos - 1) if by_query or entry is None else last_read
+        active = start <= last_read
+        if intervention.gate is not None:
+            active &= intervention.gate.cpu().numpy()
+        whole = Job(index, intervention, entry, np.arange(len(last_read)), start, stop)
+        jobs.append(whole.of(active.nonzero()[0]))
+    return [job for job in jobs if len(job.examples)]
+
+
+def first_changed(intervention: Intervention, *, n_examples: int, n_pos: int) -> Ints:
+    """Return the first position of each prompt that an intervention can change; `n_pos` where it changes none."""
+    since = np.zeros(n_examples, dtype=np.int64)
+    if intervention.since is not None:
+        since = intervention.since.cpu().numpy().astype(np.int64)
+    earliest = np.full(n_examples, n_pos, dtype=np.int64)
+    for site in intervention.sites:
+        at = site.position if intervention.positions is None else intervention.positions.cpu().numpy()
+        touched = since if at is None else np.broadcast_to(np.asarray(at) % n_pos, (n_examples,))
+        earliest = np.minimum(earliest, np.where(touched >= since, touched, n_pos))
+    return earliest

@@ -1,0 +1,172 @@
+"""One operation at one or more sites of a model, with what it needs, checked before it runs."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from interp_lab.hooks import Edit, require_editable, require_site, site_index
+from interp_lab.interventions.op import Op, apply_op, apply_to_latents
+from interp_lab.types import Codec, HookedModel, Site
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One operation at one or more sites."""
+
+    sites: tuple[Site, ...]
+    """In the order in which they are changed, where they meet at one hook point."""
+    op: Op
+    payloads: tuple[Tensor, ...]
+    """One per site, broadcastable to the activation there without its batch axis, or with it if `per_example`."""
+    name: str
+    """What tables and claims call it, such as `zero ablation of 1.3`."""
+    per_example: bool = False
+    """Whether the first axis of every payload is the batch."""
+    gate: Bool[Tensor, " batch"] | None = None
+    """The prompts to act on; `None` means all."""
+    positions: Int[Tensor, " batch"] | None = None
+    """Position (absolute; negative counts from the end) at which each prompt is touched, for sites that name none: that
+    of its subject, say."""
+    since: Int[Tensor, " batch"] | None = None
+    """First position of each prompt at which the payload may differ from what is there; before it nothing is done. A
+    patch from a run that shares a prefix changes nothing in the prefix, and need not be computed there."""
+    codec: Codec | None = None
+    """A dictionary that the activation is taken through: `latent` of a site is then one of its latents."""
+
+    def __post_init__(self) -> None:
+        if not self.sites:
+            raise ValueError(f"intervention {self.name!r} names no site; give at least one")
+        if len(set(self.sites)) < len(self.sites):
+            twice = next(site for site in self.sites if self.sites.count(site) > 1)
+            raise ValueError(f"intervention {self.name!r} names {twice} twice; each site may be given once")
+        if len(self.payloads) != len(self.sites):
+            raise ValueError(
+                f"{self.name!r} has {len(self.sites)} sites but {len(self.payloads)} payloads; give one each"
+            )
+        for site, payload in zip(self.sites, self.payloads, strict=True):
+            _require_usable(self, site, payload)
+
+    def rows(self, index: Int[Tensor, " example"]) -> "Intervention":
+        """Return the intervention on a subset (or repetition) of the prompts it was made for."""
+        if not self.per_example and self.gate is None and self.positions is None and self.since is None:
+            return self
+
+        def take(part: Tensor | None) -> Tensor | None:
+            return None if part is None else part[index.to(part.device)]
+
+        payloads = tuple(payload[index.to(payload.device)] for payload in self.payloads)
+        return replace(
+            self,
+            payloads=payloads if self.per_example else self.payloads,
+            gate=take(self.gate),
+            positions=take(self.positions),
+            since=take(self.since),
+        )
+
+    def edits(self) -> dict[str, Edit]:
+        """Return what it does to each hook point, for `hooks.edited`."""
+        return {hook: self._edit_at(hook) for hook in {site.hook for site in self.sites}}
+
+    def changed(
+        self, site: Site, values: Tensor, payload: Tensor, *, latents: Int[Tensor, " row"] | None = None
+    ) -> Tensor:
+        """Return the values at a site, without the axes it names (a codec's latents still encoded), when it is changed.
+
+        Args:
+            latents: of a codec, one per row of the values, in place of the site's.
+        """
+        if self.codec is None:
+            return apply_op(self.op, values, payload)
+        latent = site.latent if latents is None else latents
+        return apply_to_latents(self.op, values, payload, codec=self.codec, latent=latent)
+
+    def plain(self, site: Site) -> Site:
+        """Return the site as an index into the activation itself: a codec's latents are no part of it."""
+        return site if self.codec is None else replace(site, latent=None)
+
+    def _edit_at(self, hook: str) -> Edit:
+        pairs = [(s, p) for s, p in zip(self.sites, self.payloads, strict=True) if s.hook == hook]
+
+        def edit(activation: Tensor) -> Tensor:
+            for site, payload in pairs:
+                index = site_index(activation, self.plain(site), positions=self.positions)
+                values = activation[index]
+                self._require_no_batch_axis(site, payload, n_axes=values.ndim)
+                changed = self.changed(site, values, payload.to(values))
+                untouched = self._untouched(site, values, n_pos=activation.shape[2 if site.by_query else 1])
+                activation[index] = changed if untouched is None else torch.where(untouched, values, changed)
+            return activation
+
+        return edit
+
+    def _require_no_batch_axis(self, site: Site, payload: Tensor, *, n_axes: int) -> None:
+        n_axes -= self.codec is not None and site.latent is not None
+        if not self.per_example and payload.ndim >= n_axes:
+            raise ValueError(
+                f"the payload of {self.name!r} at {site} has a batch axis (shape {tuple(payload.shape)}); "
+                "say so with per_example=True, or batches would take each other's rows"
+            )
+
+    def _untouched(self, site: Site, values: Tensor, *, n_pos: int) -> Bool[Tensor, "..."] | None:
+        """Return where closed gates and shared prefixes keep the values of a site, broadcastable to them."""
+        kept: Tensor | None = None
+        if self.gate is not None:
+            kept = ~self.gate.to(values.device).view(-1, *[1] * (values.ndim - 1))
+        if self.since is None:
+            return kept
+        since = self.since.to(values.device).view(-1, *[1] * (values.ndim - 1))
+        at = site.position if self.positions is None else self.positions.to(values.device)
+        if at is None:
+            axis = 2 if site.by_query and site.head is None else 1
+            position = torch.arange(n_pos, device=values.device).view(n_pos, *[1] * (values.ndim - axis - 1))
+        else:
+            position = torch.as_tensor(at, device=values.device).remainder(n_pos).view(-1, *[1] * (values.ndim - 1))
+        early = position < since
+        return early if kept is None else kept | early
+
+
+def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> None:
+    name = intervention.name
+    masked = site.hook.endswith("hook_attn_scores")  # minus infinity is what a masked score is
+    if payload.isnan().any() or ((payload == torch.inf).any() if masked else payload.isinf().any()):
+        raise ValueError(f"the payload of {name!r} at {site} holds NaN or inf")
+    if intervention.op is Op.PROJECT_OUT and site.latent is not None:
+        raise ValueError(f"{name!r} projects a direction out at {site}, which is one number; scale it by 0 instead")
+    if intervention.positions is not None and site.position is not None:
+        raise ValueError(
+            f"{name!r} has a position for each prompt, and its site {site} has one of its own; give one or the other"
+        )
+    if intervention.codec is not None and site.has_head_axis and site.head is None:
+        raise ValueError(f"{name!r} has a codec at {site}, where activations are split by head; name the head")
+
+
+def require_intervention(
+    model: HookedModel, intervention: Intervention, *, n_examples: int | None = None, n_pos: int | None = None
+) -> None:
+    """Refuse an intervention that the model, or these prompts, cannot take.
+
+    Raises: ValueError, for a site the model has not (as `hooks.require_site`) or that takes no edits, a position
+        outside the prompts, tensors for another number of prompts, or a gate that is closed for every prompt.
+    """
+    name = intervention.name
+    if intervention.gate is not None and not intervention.gate.any():
+        raise ValueError(f"the gate of {name!r} is closed for every prompt, so it would touch nothing")
+    for site in intervention.sites:
+        require_site(model, site)
+        require_editable(model, site.hook)
+        if n_pos is not None and site.position is not None and not -n_pos <= site.position < n_pos:
+            raise ValueError(f"{name!r} acts at position {site.position}, outside prompts of {n_pos} tokens")
+    at = intervention.positions
+    if n_pos is not None and at is not None and bool(((at < -n_pos) | (at >= n_pos)).any()):
+        bad = at[(at < -n_pos) | (at >= n_pos)].tolist()
+        raise ValueError(f"{name!r} acts at position {bad[0]}, outside prompts of {n_pos} tokens")
+    if n_examples is None:
+        return
+    held = {"gate": intervention.gate, "positions": at, "since": intervention.since}
+    if intervention.per_example:
+        held |= {f"payload at {s}": p for s, p in zip(intervention.sites, intervention.payloads, strict=True)}
+    for what, value in held.items():
+        if value is not None and (value.ndim == 0 or len(value) != n_examples):
+            raise ValueError(f"{what} of {name!r} is for {tuple(value.shape)[:1]} prompts, and there are {n_examples}")

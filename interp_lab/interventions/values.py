@@ -1,0 +1,182 @@
+"""Interventions that take their payloads from other runs of the model: ablations, and activation patches."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp_lab.hooks import at_site, capture, ready_tokens, require_hook, require_site, site_index
+from interp_lab.interventions.intervention import Intervention
+from interp_lab.interventions.op import Op
+from interp_lab.types import HookedModel, Site, Tokens, require_tokens
+
+Mask = Bool[Tensor, "batch pos"]
+
+
+class Ablation(StrEnum):
+    """What an ablated activation is replaced with."""
+
+    ZERO = "zero"
+    """Zero; off the distribution of anything the model has seen."""
+    MEAN = "mean"
+    """Mean over the reference prompts, position by position."""
+    RESAMPLE = "resample"
+    """The value on another prompt, drawn from the reference prompts."""
+
+
+def ablations(
+    model: HookedModel,
+    groups: Sequence[Sequence[Site]],
+    *,
+    kind: Ablation,
+    reference: Tokens | None = None,
+    mask: Mask | None = None,
+    n_examples: int | None = None,
+    seed: int = 0,
+) -> list[Intervention]:
+    """Return one ablation per group of sites; reference prompts are run once for all of them.
+
+    Args:
+        groups: sites that are ablated together.
+        reference: prompts that mean and resample ablation take their values from, as long as those ablated.
+        mask: true at the tokens of the reference prompts, false at their padding.
+        n_examples: prompts that will be ablated; resample ablation draws one reference prompt for each.
+
+    Raises: ValueError, for sites the model has not, or if the kind needs `reference` or `n_examples` and has none.
+    """
+    sites = list(dict.fromkeys(site for group in groups for site in group))
+    for site in sites:
+        require_site(model, site)
+    if kind is Ablation.ZERO:
+        values = [torch.zeros(()) for _ in sites]
+    else:
+        values = _reference_payloads(model, sites, kind, reference=reference, mask=mask, n=n_examples, seed=seed)
+    by_site = dict(zip(sites, values, strict=True))
+    return [
+        Intervention(
+            sites=tuple(group),
+            op=Op.REPLACE,
+            payloads=tuple(by_site[site] for site in group),
+            name=f"{kind} ablation of {_named(group)}",
+            per_example=kind is Ablation.RESAMPLE,
+        )
+        for group in groups
+    ]
+
+
+def _named(group: Sequence[Site]) -> str:
+    return "+".join(str(site) for site in group)
+
+
+def _reference_payloads(
+    model: HookedModel,
+    sites: Sequence[Site],
+    kind: Ablation,
+    *,
+    reference: Tokens | None,
+    mask: Mask | None,
+    n: int | None,
+    seed: int,
+) -> list[Tensor]:
+    if reference is None:
+        raise ValueError(f"{kind} ablation takes its values from reference prompts; give reference=, or use 'zero'")
+    values = reference_values(model, sites, reference, mask=mask)
+    if kind is Ablation.MEAN:
+        return [value.mean(0) for value in values]
+    if n is None:
+        raise ValueError("resample ablation draws one reference prompt per ablated prompt; give n_examples=")
+    drawn = torch.randint(len(reference), (n,), generator=torch.Generator().manual_seed(seed))
+    return [value[drawn.to(value.device)] for value in values]
+
+
+def patches(
+    model: HookedModel,
+    groups: Sequence[Sequence[Site]],
+    source: Tokens,
+    *,
+    base: Tokens,
+    mask: Mask | None = None,
+    positions: Int[Tensor, " batch"] | None = None,
+) -> list[Intervention]:
+    """Return one activation patch per group of sites: set to its values on `source` while the model runs on `base`.
+
+    Clean values in the corrupted run (source clean, base corrupted) is denoising, the reverse noising. Where a pair
+    shares its first tokens, all activations there are the same in a causal model, and nothing is patched.
+
+    Args:
+        groups: sites that are patched together.
+        source: one prompt for each of `base`, token by token as long.
+        mask: true at tokens, false at padding, in both.
+        positions: where each prompt is patched, for sites that name no position.
+
+    Raises: ValueError, for sites the model has not, prompts of different shape, or a pair of equal prompts.
+    """
+    since = shared_prefix(source, base)
+    sites = list(dict.fromkeys(site for group in groups for site in group))
+    values = reference_values(model, sites, source, mask=mask, positions=positions)
+    by_site = dict(zip(sites, values, strict=True))
+    return [
+        Intervention(
+            sites=tuple(group),
+            op=Op.REPLACE,
+            payloads=tuple(by_site[site] for site in group),
+            name=f"patch of {_named(group)}",
+            per_example=True,
+            positions=positions,
+            since=since,
+        )
+        for group in groups
+    ]
+
+
+def shared_prefix(source: Tokens, base: Tokens) -> Int[Tensor, " batch"]:
+    """Return how many leading tokens two prompts have in common, pair by pair.
+
+    Raises: ValueError, for prompts of different shape, or a pair that is one prompt twice.
+    """
+    if source.shape != base.shape:
+        raise ValueError(
+            f"patching goes token by token: source has shape {tuple(source.shape)}, base {tuple(base.shape)}; "
+            "make the prompts of a pair equally long"
+        )
+    same = (source == base).long().cumprod(1).sum(1).cpu()
+    if bool((same == source.shape[1]).any()):
+        twice = int((same == source.shape[1]).nonzero()[0])
+        raise ValueError(
+            f"source and base are the same prompt in pair {twice} ({source[twice].tolist()}), so patching would change "
+            "nothing; leave the pair out"
+        )
+    return same
+
+
+def reference_values(
+    model: HookedModel,
+    sites: Sequence[Site],
+    tokens: Tokens,
+    *,
+    mask: Mask | None = None,
+    positions: Int[Tensor, " batch"] | None = None,
+    batch_size: int = 64,
+) -> list[Float[Tensor, "batch ..."]]:
+    """Return the activations at the sites on reference prompts, batch axis first.
+
+    Args:
+        positions: of each prompt, for sites that name none.
+    """
+    require_tokens(tokens, what="the reference prompts")
+    tokens = ready_tokens(model, tokens)
+    hooks = list(dict.fromkeys(site.hook for site in sites))
+    for hook in hooks:
+        require_hook(model, hook)
+    kept: list[list[Tensor]] = [[] for _ in sites]
+    for rows in torch.arange(len(tokens)).split(batch_size):
+        captured = capture(model, tokens[rows], hooks, mask=None if mask is None else mask[rows])
+        for values, site in zip(kept, sites, strict=True):
+            if positions is None or site.position is not None:
+                values.append(at_site(captured[site.hook], site))
+            else:
+                activation = captured[site.hook]
+                values.append(activation[site_index(activation, site, positions=positions[rows])])
+    return [values[0] if len(values) == 1 else torch.cat(values) for values in kept]
