@@ -63,3 +63,45 @@ VASWANI_2017 = Source(
     year=2017,
     url="https://arxiv.org/abs/1706.03762",
 )
+HANNA_2024 = Source(
+    key="hanna2024faith",
+    title="Have Faith in Faithfulness: Going Beyond Circuit Overlap When Finding Model Mechanisms",
+    authors="Michael Hanna and Sandro Pezzelle and Yonatan Belinkov",
+    year=2024,
+    url="https://arxiv.org/abs/2403.17806",
+)
+KRAMAR_2024 = Source(
+    key="kramar2024atp",
+    title="AtP*: An efficient and scalable method for localizing LLM behaviour to components",
+    authors="János Kramár and Tom Lieberum and Rohin Shah and Neel Nanda",
+    year=2024,
+    url="https://arxiv.org/abs/2403.00745",
+)
+NANDA_2023 = Source(
+    key="nanda2023attribution",
+    title="Attribution Patching: Activation Patching At Industrial Scale",
+    authors="Neel Nanda",
+    year=2023,
+    url="https://www.neelnanda.io/mechanistic-interpretability/attribution-patching",
+)
+SUNDARARAJAN_2017 = Source(
+    key="sundararajan2017axiomatic",
+    title="Axiomatic Attribution for Deep Networks",
+    authors="Mukund Sundararajan and Ankur Taly and Qiqi Yan",
+    year=2017,
+    url="https://arxiv.org/abs/1703.01365",
+)
+SYED_2023 = Source(
+    key="syed2023attribution",
+    title="Attribution Patching Outperforms Automated Circuit Discovery",
+    authors="Aaquib Syed and Can Rager and Arthur Conmy",
+    year=2023,
+    url="https://arxiv.org/abs/2310.10348",
+)
+WANG_2022 = Source(
+    key="wang2022ioi",
+    title="Interpretability in the Wild: a Circuit for Indirect Object Identification in GPT-2 small",
+    authors="Kevin Wang and Alexandre Variengien and Arthur Conmy and Buck Shlegeris and Jacob Steinhardt",
+    year=2022,
+    url="https://arxiv.org/abs/2211.00593",
+)

@@ -43,7 +43,7 @@ def effects_of(
     interventions: Sequence[Intervention],
     metric: Metric,
     *,
-    mask: Bool[Tensor, "batch pos"] | None = None,
+    mask: Bool[Tensor, "_ _"] | None = None,
     memory_budget: int | None = None,
     progress: Progress = silent,
 ) -> Effects:
@@ -57,7 +57,7 @@ def metric_values(
     tokens: Tokens,
     metric: Metric,
     *,
-    mask: Bool[Tensor, "batch pos"] | None = None,
+    mask: Bool[Tensor, "_ _"] | None = None,
     batch_size: int = 64,
 ) -> Float[np.ndarray, " example"]:
     """Return the metric of the untouched model, one value per prompt.

@@ -1,8 +1,5 @@
 """Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?"""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Float
 
@@ -11,11 +8,10 @@ from interp_lab.attention.heads import all_heads, chance_scores, head_scores
 from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.bibliography import BENJAMINI_1995, ELHAGE_2021, OLSSON_2022
 from interp_lab.effects import Effects, effects_of, metric_values
-from interp_lab.experiment import Progress, Provenance, Tracker, provenance, silent
+from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import ablations
-from interp_lab.models import identity_of, load_model
+from interp_lab.models.experiment import ModelExperiment
 from interp_lab.organisms.repeats import RepeatedTokens
-from interp_lab.runs import run_experiment
 from interp_lab.tasks.repeats import first_copy_loss, repeats_for, second_copy_loss
 from interp_lab.types import HookedModel, Site, Tokens
 
@@ -25,8 +21,7 @@ NAME = "attention_heads"
 SOURCES = (OLSSON_2022, ELHAGE_2021, BENJAMINI_1995)
 
 
-@dataclass(frozen=True)
-class AttentionHeads:
+class AttentionHeads(ModelExperiment[AttentionHeadsConfig, AttentionHeadsResult]):
     """Score every head on repeated random tokens; ablate every head and see whether the second copy suffers.
 
     Types are chosen on half of the sequences and on a second period; scores and effects are reported on the
@@ -34,33 +29,9 @@ class AttentionHeads:
     head of no type.
     """
 
-    config: AttentionHeadsConfig
-
-    def run(
-        self,
-        tracker: Tracker | None = None,
-        run_dir: Path | None = None,
-        *,
-        resume: bool = False,
-        progress: Progress = silent,
-    ) -> AttentionHeadsResult:
-        """Load the model, measure, and keep the result in `run_dir` if there is one.
-
-        Raises: as `measure`; ValueError, for an unknown model; RunError, if `run_dir` holds something else.
-        """
-        return run_experiment(
-            NAME,
-            self.config,
-            measure=lambda _: self.measure(self._model(), progress=progress),
-            rebuild=AttentionHeadsResult.from_arrays,
-            tracker=tracker,
-            run_dir=run_dir,
-            resume=resume,
-        )
-
-    def _model(self) -> HookedModel:
-        c = self.config
-        return load_model(c.model, c.device, dtype=c.dtype, processing=c.processing, backend=c.backend)
+    name = NAME
+    result = AttentionHeadsResult
+    sources = SOURCES
 
     def measure(self, model: HookedModel, *, progress: Progress = silent) -> AttentionHeadsResult:
         """Measure on a model already in memory.
@@ -75,7 +46,7 @@ class AttentionHeads:
         held_out_losses, held_out_changes = self._replicate(model, progress=progress)
         return AttentionHeadsResult(
             config=c,
-            provenance=self._provenance(model),
+            provenance=self.provenance(model),
             select_scores=head_scores(model, select.tokens, batch_size=c.batch_size),
             select_chance=chance_scores(select.tokens),
             second_scores=head_scores(model, second.tokens, batch_size=c.batch_size),
@@ -113,17 +84,6 @@ class AttentionHeads:
         reference, text = self._text(model, self.config.held_out_period, stream=2)
         effects = self._effects(model, text, reference=reference.tokens, progress=progress)
         return self._losses(model, text, effects), _by_head(model, effects)
-
-    def _provenance(self, model: HookedModel) -> Provenance:
-        weight = next(iter(model.parameters()))
-        return provenance(
-            NAME,
-            identity_of(model),
-            seed=self.config.seed,
-            device=str(weight.device),
-            dtype=str(weight.dtype).removeprefix("torch."),
-            sources=SOURCES,
-        )
 
 
 def _by_head(model: HookedModel, effects: Effects) -> Float[np.ndarray, "layer head example"]:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from interp_lab.engine.items import Ints, Job
 from interp_lab.engine.layout import Group, Layout, Rows
-from interp_lab.interventions import Intervention, Op
-from interp_lab.types import Codec, Site
+from interp_lab.interventions import Intervention, Op, Place
+from interp_lab.types import Site
 
 ShapeAt = Callable[[str], tuple[int, ...]]
 """Gives the shape of an activation from its position axis on (for patterns: head, query, key)."""
@@ -25,11 +25,12 @@ class Write:
 
     owner: Intervention
     """One of the interventions, for its operation and codec."""
-    site: Site
-    """One of the sites, for the axes that it names."""
     rows: Int[Tensor, " row"]
     heads: Int[Tensor, " row"] | None
-    latents: Int[Tensor, " row"] | None
+    entries: Int[Tensor, " row"] | None
+    """On the last axis."""
+    latents: Int[Tensor, "row changed"] | None
+    """Of the codec."""
     payload: Tensor
 
     def __call__(self, activation: Tensor) -> None:
@@ -44,31 +45,23 @@ class Write:
             chosen: which of the writes these are.
         """
         part = Write(
-            self.owner, self.site, self.rows[chosen],
-            None if self.heads is None else self.heads[chosen],
-            None if self.latents is None else self.latents[chosen],
-            self.payload[chosen],
+            self.owner, self.rows[chosen], None if self.heads is None else self.heads[chosen],
+            None if self.entries is None else self.entries[chosen], None, self.payload[chosen],
         )  # fmt: skip
-        part._write(activation.transpose(1, 2), at, part.payload[..., : _width(part, activation)])
+        n_keys = None if part.entries is not None else activation.shape[-1]
+        part._write(activation.transpose(1, 2), at, part.payload[..., :n_keys])
 
     def _write(self, activation: Tensor, rows: tuple[Tensor, ...], payload: Tensor) -> None:
         index: list[Tensor | slice] = [*rows, *[slice(None)] * (activation.ndim - len(rows))]
         if self.heads is not None:
             index[len(rows)] = self.heads
-        encoded = self.owner.codec is not None
-        if self.latents is not None and not encoded:
-            index[-1] = self.latents
-        at = tuple(index)
-        values = activation[at]
-        activation[at] = self.owner.changed(self.site, values, payload.to(values), latents=self.latents)
+        if self.entries is not None:
+            index[-1] = self.entries
+        values = activation[tuple(index)]
+        activation[tuple(index)] = self.owner.changed(values, payload.to(values), latents=self.latents)
 
 
-def _width(write: Write, activation: Tensor) -> int | None:
-    """Keys that a group has; a payload of one number per query has no key axis."""
-    return None if write.latents is not None else activation.shape[-1]
-
-
-_Key = tuple[str, int, Op, int, bool, bool]
+_Key = tuple[str, int, Op, int, bool, bool, int]
 
 
 def compile_edits(layout: Layout, *, rows_at: RowsAt, shape_at: ShapeAt) -> dict[str, list[Write]]:
@@ -84,32 +77,35 @@ def compile_edits(layout: Layout, *, rows_at: RowsAt, shape_at: ShapeAt) -> dict
 
 @dataclass(frozen=True)
 class _Part:
-    """What one job does at one site."""
+    """What one job does at one place."""
 
     intervention: Intervention
-    site: Site
+    place: Place
     nth: int
-    """Place of the site among those of its intervention: sites of one hook point are changed in this order."""
+    """Number of the place among those of its intervention: places of one hook point are changed in this order."""
     rows: Ints
     payload: Tensor
 
     @property
     def key(self) -> _Key:
         """What is the same for all that can be written at once."""
-        codec: Codec | None = self.intervention.codec
+        site, latents = self.place.site, self.place.latents
         return (
-            self.site.hook, self.nth, self.intervention.op, id(codec), self.site.head is None, self.site.latent is None
+            site.hook, self.nth, self.intervention.op, id(self.intervention.codec), site.head is None,
+            site.latent is None, 0 if latents is None else len(latents),
         )  # fmt: skip
 
 
 def _parts(layout: Layout, *, rows_at: RowsAt, shape_at: ShapeAt) -> Iterator[_Part]:
     for number, job in enumerate(layout.jobs):
-        intervention = job.intervention
-        for nth, (site, payload) in enumerate(zip(intervention.sites, intervention.payloads, strict=True)):
-            rows = rows_at(site.hook)
-            found = _rows_of(layout, number, site, rows, n_pos=_n_pos(site, shape_at(site.hook)))
+        for nth, place in enumerate(job.intervention.places()):
+            site = place.site
+            rows, shape = rows_at(site.hook), shape_at(site.hook)
+            found = _rows_of(layout, number, site, rows, n_pos=_n_pos(site, shape))
             if len(found):
-                yield _Part(intervention, site, nth, found, _payload(job, site, payload, rows, found, shape_at))
+                per_latent = [_payload(job, place, payload, rows, found, shape) for payload in place.payloads]
+                payload = per_latent[0] if place.latents is None else torch.stack(per_latent, dim=-1)
+                yield _Part(job.intervention, place, nth, found, payload)
 
 
 def _n_pos(site: Site, shape: tuple[int, ...]) -> int:
@@ -134,17 +130,17 @@ def _rows_of(layout: Layout, number: int, site: Site, rows: Rows, *, n_pos: int)
     return rows.where(layout.full_rows(number, positions)[here])
 
 
-def _payload(job: Job, site: Site, payload: Tensor, rows: Rows, found: Ints, shape_at: ShapeAt) -> Tensor:
-    """Return the payload of every token, one row each."""
-    intervention = job.intervention
+def _payload(job: Job, place: Place, payload: Tensor, rows: Rows, found: Ints, shape_there: tuple[int, ...]) -> Tensor:
+    """Return a payload of every token, one row each."""
+    intervention, site = job.intervention, place.site
     by_position = site.position is None and intervention.positions is None
-    rest = list(shape_at(site.hook))
+    rest = list(shape_there)
     n_pos = rest.pop(1 if site.by_query else 0)
     if site.head is not None:
         rest.pop(0)
     if intervention.codec is not None:
         alone = payload.ndim <= int(intervention.per_example) + by_position
-        rest = [] if site.latent is not None else [1 if alone else payload.shape[-1]]
+        rest = [] if place.latents is not None else [1 if alone else payload.shape[-1]]
     elif site.latent is not None:
         rest.pop()
     # The position axis stands behind the heads at patterns and scores whose head is not named.
@@ -152,7 +148,7 @@ def _payload(job: Job, site: Site, payload: Tensor, rows: Rows, found: Ints, sha
     shape = [*rest[:behind], n_pos, *rest[behind:]] if by_position else rest
     batched = int(intervention.per_example)
     try:
-        whole = payload.expand(*payload.shape[:batched], *shape)
+        whole = payload.expand((*payload.shape[:batched], *shape))
     except RuntimeError as error:
         raise ValueError(
             f"the payload of {intervention.name!r} at {site} has shape {tuple(payload.shape)}, and the activation "
@@ -163,25 +159,27 @@ def _payload(job: Job, site: Site, payload: Tensor, rows: Rows, found: Ints, sha
     at = (rows.example[found] + job.shift, rows.position[found])
     example, position = (torch.from_numpy(part).to(payload.device) for part in at)
     index = ((example,) if batched else ()) + ((position,) if by_position else ())
-    return whole[index] if index else whole.expand(len(found), *shape)
+    return whole[index] if index else whole.expand((len(found), *shape))
 
 
 def _merged(parts: list[_Part], device: torch.device) -> Write:
-    def index(of: Callable[[_Part], Ints]) -> Int[Tensor, " row"]:
+    def index(of: Callable[[_Part], Ints]) -> Tensor:
         return torch.from_numpy(np.concatenate([of(part) for part in parts])).to(device)
 
     def repeated(name: str) -> Int[Tensor, " row"] | None:
-        if getattr(parts[0].site, name) is None:
+        if getattr(parts[0].place.site, name) is None:
             return None
-        return index(lambda part: np.full(len(part.rows), getattr(part.site, name)))
+        return index(lambda part: np.full(len(part.rows), getattr(part.place.site, name)))
 
+    named = [(part.place.latents, len(part.rows)) for part in parts]
+    latents = [each.expand(n, -1) for each, n in named if each is not None]
     payloads = [part.payload.to(device) for part in parts]
     return Write(
         owner=parts[0].intervention,
-        site=parts[0].site,
         rows=index(lambda part: part.rows),
         heads=repeated("head"),
-        latents=repeated("latent"),
+        entries=repeated("latent"),
+        latents=torch.cat(latents).to(device) if latents else None,
         payload=payloads[0] if len(payloads) == 1 else torch.cat(payloads),
     )
 

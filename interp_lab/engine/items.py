@@ -7,6 +7,7 @@ import numpy as np
 
 from interp_lab.engine.support import Entry, entry_of
 from interp_lab.interventions import Intervention
+from interp_lab.models import is_causal
 from interp_lab.types import HookedModel
 
 Ints = np.ndarray
@@ -56,7 +57,7 @@ def jobs_for(
         last_read: last position of each prompt that the metric reads.
         packed: whether the model's layers can be run on packed tokens.
     """
-    jobs = []
+    jobs, causal = [], is_causal(model)
     for index, intervention in enumerate(interventions):
         entries = [entry_of(model, site.hook) if packed else None for site in intervention.sites]
         entry = None if None in entries else min(entry for entry in entries if entry is not None)
@@ -64,7 +65,7 @@ def jobs_for(
         # A changed pattern may look ahead, so everything behind the change counts.
         by_query = any(site.by_query for site in intervention.sites)
         stop = np.full_like(last_read, n_pos - 1) if by_query or entry is None else last_read
-        active = start <= last_read
+        active = (start <= last_read) if causal else np.ones_like(last_read, dtype=bool)
         if intervention.gate is not None:
             active &= intervention.gate.cpu().numpy()
         whole = Job(index, intervention, entry, np.arange(len(last_read)), start, stop)

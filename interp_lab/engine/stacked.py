@@ -11,6 +11,7 @@ from torch import Tensor
 
 from interp_lab.engine.budget import Costs, chunks, halving
 from interp_lab.engine.items import Job
+from interp_lab.engine.support import has_foreign_hooks
 from interp_lab.hooks import Edit, edited, masked
 from interp_lab.metrics import Metric
 from interp_lab.types import HookedModel
@@ -27,8 +28,8 @@ class Stacked:
 
     def untouched(self, *, batch_size: int = 64) -> Float[Tensor, " batch"]:
         """Return the metric of the untouched model."""
-        values = []
-        for rows in torch.arange(len(self.tokens)).split(batch_size):
+        values, everyone = [], torch.arange(len(self.tokens))
+        for rows in [everyone] if has_foreign_hooks(self.model) else everyone.split(batch_size):
             values.append(self._metric(self._forward(rows), rows))
         return torch.cat(values)
 
@@ -51,8 +52,20 @@ class Stacked:
                 store(job, values)
             done(sum(len(job.examples) for job in piece))
 
+        if has_foreign_hooks(self.model):
+            for job in jobs:
+                store(job, self._run_alone(job))
+                done(len(job.examples))
+            return
         for piece in chunks(jobs, costs, budget=budget):
             halving(run, piece)
+
+    def _run_alone(self, job: Job) -> Float[Tensor, " item"]:
+        """Run one intervention on all prompts as they came: somebody's hooks may tell rows apart."""
+        rows = torch.arange(len(self.tokens))
+        with edited(self.model, job.intervention.edits()):
+            logits = self._forward(rows)
+        return self._metric(logits, rows)[torch.from_numpy(job.examples)]
 
     def _run_chunk(self, jobs: list[Job]) -> Sequence[Float[Tensor, " item"]]:
         rows = torch.from_numpy(np.concatenate([job.examples for job in jobs]))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from interp_lab.models import is_bridge, norms_after
+from interp_lab.models import is_bridge, is_causal, norms_after
 from interp_lab.types import HookedModel, Site
 
 
@@ -81,6 +81,8 @@ def entry_of(model: HookedModel, hook: str) -> Entry | None:
     """Return where an edit at a hook point first changes something; `None` if it cannot be run packed."""
     name, cfg = local_name(hook), model.cfg
     stage = _STAGES.get(name)
+    if cfg.attn_only and stage in (Stage.MID, Stage.MLP_OUT):
+        return None  # there, though silent
     if stage is None or (name == "hook_pos_embed" and cfg.positional_embedding_type != "standard"):
         return None
     if name.startswith("mlp.") and getattr(cfg, "parallel_attn_mlp", False):
@@ -110,7 +112,7 @@ def packs(model: HookedModel) -> bool:
     cfg: Any = model.cfg
     if any(getattr(cfg, setting, None) for setting in _OFF) or int(getattr(cfg, "n_devices", 1)) > 1:
         return False
-    if cfg.attention_dir != "causal" or cfg.positional_embedding_type not in _POSITIONS or norms_after(model):
+    if not is_causal(model) or cfg.positional_embedding_type not in _POSITIONS or norms_after(model):
         return False
     blocks = getattr(model, "blocks", [])
     return all(

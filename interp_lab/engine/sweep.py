@@ -13,7 +13,7 @@ from interp_lab.engine.items import Job, jobs_for
 from interp_lab.engine.packed import Block
 from interp_lab.engine.readout import positions_read
 from interp_lab.engine.stacked import Stacked
-from interp_lab.engine.support import Entry, packs
+from interp_lab.engine.support import Entry, entry_of, packs, shape_at
 from interp_lab.engine.wave import needed
 from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import ready_tokens
@@ -45,7 +45,7 @@ def sweep(
     interventions: Sequence[Intervention],
     metric: Metric,
     *,
-    mask: Bool[Tensor, "batch pos"] | None = None,
+    mask: Bool[Tensor, "_ _"] | None = None,
     memory_budget: int | None = None,
     progress: Progress = silent,
 ) -> Sweep:
@@ -67,11 +67,14 @@ def sweep(
     tokens = ready_tokens(model, tokens)
     n, n_pos = tokens.shape
     mask = _checked_mask(mask, tokens)
+    if memory_budget is not None and memory_budget <= 0:
+        raise ValueError(f"memory_budget={memory_budget} bytes; give a positive number, or None for the default")
     if not interventions:
         raise ValueError("no interventions to measure; give at least one")
     for intervention in interventions:
         require_intervention(model, intervention, n_examples=n, n_pos=n_pos)
         _require_no_padding(intervention, mask)
+        _require_latents(model, intervention, n_pos=n_pos)
     metric.require_fit(n_examples=n, n_pos=n_pos, d_vocab=int(model.cfg.d_vocab))
     work = _Work(model, tokens, mask, metric.to(tokens.device), memory_budget or default_budget(tokens.device))
     with torch.inference_mode():
@@ -91,16 +94,35 @@ def _checked_mask(mask: Tensor | None, tokens: Tokens) -> Tensor | None:
 
 
 def _require_no_padding(intervention: Intervention, mask: Tensor | None) -> None:
-    if mask is None or intervention.positions is None:
+    """Refuse a position that is padding in a prompt that is acted upon."""
+    if mask is None:
         return
-    at = intervention.positions.to(mask.device)
-    on_token = mask.gather(1, at.remainder(mask.shape[1])[:, None])[:, 0]
-    if not bool(on_token.all()):
-        row = int((~on_token).nonzero()[0])
-        raise ValueError(
-            f"{intervention.name!r} acts at position {int(at[row])} of prompt {row}, which is padding; "
-            "close its gate there"
-        )
+    acted = torch.ones(len(mask), dtype=torch.bool) if intervention.gate is None else intervention.gate.cpu()
+    fixed = {site.position for site in intervention.sites} - {None}
+    for at in fixed if intervention.positions is None else (intervention.positions.cpu(),):
+        position = torch.as_tensor(at).expand(len(mask)).remainder(mask.shape[1])
+        bad = acted & ~mask.cpu().gather(1, position[:, None])[:, 0]
+        if bool(bad.any()):
+            row = int(bad.nonzero()[0])
+            raise ValueError(
+                f"{intervention.name!r} acts at position {int(position[row])} of prompt {row}, which is padding; give "
+                "positions= prompt by prompt, or close its gate there"
+            )
+
+
+def _require_latents(model: HookedModel, intervention: Intervention, *, n_pos: int) -> None:
+    """Refuse an index beyond the last axis, where its size is known."""
+    if intervention.codec is not None:
+        return
+    for site in intervention.sites:
+        if site.latent is None or entry_of(model, site.hook) is None:
+            continue
+        size = shape_at(model, site.hook, n_pos=n_pos)[-1]
+        if not -size <= site.latent < size:
+            raise ValueError(
+                f"{intervention.name!r} acts on entry {site.latent} of {site.hook!r}, outside the {size} there are; "
+                f"use 0 to {size - 1}"
+            )
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def record(model: HookedModel, names: Sequence[str], *, graph: bool = False) -> 
 
 
 def capture(
-    model: HookedModel, tokens: Tokens, names: Sequence[str], *, mask: Bool[Tensor, "batch pos"] | None = None
+    model: HookedModel, tokens: Tokens, names: Sequence[str], *, mask: Bool[Tensor, "_ _"] | None = None
 ) -> dict[str, Float[Tensor, "..."]]:
     """Run once, without gradients, and return the activations asked for; layers above the last of them are not run.
 
@@ -84,7 +84,7 @@ def ready_tokens(model: HookedModel, tokens: Tokens) -> Tokens:
     return tokens.to(device_of(model))
 
 
-def masked(tokens: Tokens, mask: Bool[Tensor, "batch pos"] | None) -> dict[str, Tensor]:
+def masked(tokens: Tokens, mask: Bool[Tensor, "_ _"] | None) -> dict[str, Tensor]:
     """Return the keyword arguments of a forward pass that leaves padding out.
 
     Raises: ValueError, if the mask has another shape than the tokens.
@@ -107,7 +107,7 @@ def stopping_after(model: HookedModel, names: Sequence[str]) -> dict[str, int | 
     return {"stop_at_layer": max((layer for layer in layers if layer is not None), default=-1) + 1}
 
 
-def require_finite(model: HookedModel, tokens: Tokens, *, mask: Bool[Tensor, "batch pos"] | None = None) -> None:
+def require_finite(model: HookedModel, tokens: Tokens, *, mask: Bool[Tensor, "_ _"] | None = None) -> None:
     """Run once through every hook point and refuse NaN and inf, wherever they first appear.
 
     Looking at the output is not enough: TransformerLens sets NaN in attention patterns to zero, so that a

@@ -56,10 +56,12 @@ class Intervention:
         def take(part: Tensor | None) -> Tensor | None:
             return None if part is None else part[index.to(part.device)]
 
-        payloads = tuple(payload[index.to(payload.device)] for payload in self.payloads)
+        payloads = self.payloads
+        if self.per_example:
+            payloads = tuple(payload[index.to(payload.device)] for payload in payloads)
         return replace(
             self,
-            payloads=payloads if self.per_example else self.payloads,
+            payloads=payloads,
             gate=take(self.gate),
             positions=take(self.positions),
             since=take(self.since),
@@ -69,32 +71,40 @@ class Intervention:
         """Return what it does to each hook point, for `hooks.edited`."""
         return {hook: self._edit_at(hook) for hook in {site.hook for site in self.sites}}
 
-    def changed(
-        self, site: Site, values: Tensor, payload: Tensor, *, latents: Int[Tensor, " row"] | None = None
-    ) -> Tensor:
-        """Return the values at a site, without the axes it names (a codec's latents still encoded), when it is changed.
+    def places(self) -> "list[Place]":
+        """Return where it acts, in order: each site, or under a codec each activation with all its latents."""
+        if self.codec is None:
+            return [Place(s, (p,), None) for s, p in zip(self.sites, self.payloads, strict=True)]
+        held: dict[Site, list[tuple[int | None, Tensor]]] = {}
+        for site, payload in zip(self.sites, self.payloads, strict=True):
+            held.setdefault(replace(site, latent=None), []).append((site.latent, payload))
+        return [
+            Place(site, tuple(payload for _, payload in parts), _latents([latent for latent, _ in parts]))
+            for site, parts in held.items()
+        ]
+
+    def changed(self, values: Tensor, payload: Tensor, *, latents: Int[Tensor, "..."] | None) -> Tensor:
+        """Return the values at a place after the operation.
 
         Args:
-            latents: of a codec, one per row of the values, in place of the site's.
+            latents: of the codec, as in `apply_to_latents`.
         """
         if self.codec is None:
             return apply_op(self.op, values, payload)
-        latent = site.latent if latents is None else latents
-        return apply_to_latents(self.op, values, payload, codec=self.codec, latent=latent)
-
-    def plain(self, site: Site) -> Site:
-        """Return the site as an index into the activation itself: a codec's latents are no part of it."""
-        return site if self.codec is None else replace(site, latent=None)
+        return apply_to_latents(self.op, values, payload, codec=self.codec, latents=latents)
 
     def _edit_at(self, hook: str) -> Edit:
-        pairs = [(s, p) for s, p in zip(self.sites, self.payloads, strict=True) if s.hook == hook]
+        places = [place for place in self.places() if place.site.hook == hook]
 
         def edit(activation: Tensor) -> Tensor:
-            for site, payload in pairs:
-                index = site_index(activation, self.plain(site), positions=self.positions)
+            for place in places:
+                site = place.site
+                index = site_index(activation, site, positions=self.positions)
                 values = activation[index]
-                self._require_no_batch_axis(site, payload, n_axes=values.ndim)
-                changed = self.changed(site, values, payload.to(values))
+                for payload in place.payloads:
+                    self._require_no_batch_axis(site, payload, n_axes=values.ndim - (place.latents is not None))
+                latents = None if place.latents is None else place.latents.to(values.device)
+                changed = self.changed(values, place.payload_for(values), latents=latents)
                 untouched = self._untouched(site, values, n_pos=activation.shape[2 if site.by_query else 1])
                 activation[index] = changed if untouched is None else torch.where(untouched, values, changed)
             return activation
@@ -102,7 +112,6 @@ class Intervention:
         return edit
 
     def _require_no_batch_axis(self, site: Site, payload: Tensor, *, n_axes: int) -> None:
-        n_axes -= self.codec is not None and site.latent is not None
         if not self.per_example and payload.ndim >= n_axes:
             raise ValueError(
                 f"the payload of {self.name!r} at {site} has a batch axis (shape {tuple(payload.shape)}); "
@@ -127,6 +136,29 @@ class Intervention:
         return early if kept is None else kept | early
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place where an intervention writes once."""
+
+    site: Site
+    """An index into the activation: its `latent` is an index on the last axis, never a codec's."""
+    payloads: tuple[Tensor, ...]
+    """One, or one per latent."""
+    latents: Int[Tensor, " changed"] | None
+    """Of the codec; `None` for all, or if there is no codec."""
+
+    def payload_for(self, values: Tensor) -> Tensor:
+        """Return the payload for values there, with the latents on the last axis if some are named."""
+        if self.latents is None:
+            return self.payloads[0].to(values)
+        return torch.stack([payload.to(values).expand(values.shape[:-1]) for payload in self.payloads], dim=-1)
+
+
+def _latents(named: list[int | None]) -> Int[Tensor, " changed"] | None:
+    indices = [latent for latent in named if latent is not None]
+    return torch.tensor(indices) if indices else None
+
+
 def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> None:
     name = intervention.name
     masked = site.hook.endswith("hook_attn_scores")  # minus infinity is what a masked score is
@@ -140,6 +172,10 @@ def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> 
         )
     if intervention.codec is not None and site.has_head_axis and site.head is None:
         raise ValueError(f"{name!r} has a codec at {site}, where activations are split by head; name the head")
+    if intervention.codec is not None and site.latent is not None and replace(site, latent=None) in intervention.sites:
+        raise ValueError(
+            f"{name!r} changes all latents at {site.hook}, and latent {site.latent} too; give one of these"
+        )
 
 
 def require_intervention(

@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -51,20 +50,20 @@ def apply_to_latents(
     payload: Float[Tensor, "..."],
     *,
     codec: Codec,
-    latent: int | Int[Tensor, " row"] | None,
+    latents: Int[Tensor, "*#batch changed"] | None,
 ) -> Float[Tensor, "*batch d_in"]:
     """Return the activation after one operation on its latents; what the codec cannot reconstruct stays as it is.
 
+    All latents are read before any is changed: with several, their order makes no difference.
+
     Args:
-        latent: index of the latent; one per row of a two-dimensional activation, or `None` for all latents.
+        payload: one number per latent, broadcastable to `latents`.
+        latents: their indices; `None` for all.
     """
-    latents = codec.encode(activation)
-    changed = latents.clone()
-    if latent is None:
-        changed = apply_op(op, latents, payload)
-    elif isinstance(latent, Tensor):
-        rows = torch.arange(len(latents), device=latents.device)
-        changed[rows, latent] = apply_op(op, latents[rows, latent], payload)
+    read = codec.encode(activation)
+    if latents is None:
+        changed = apply_op(op, read, payload)
     else:
-        changed[..., latent] = apply_op(op, latents[..., latent], payload)
-    return activation + codec.decode(changed) - codec.decode(latents)
+        index = latents.expand(*read.shape[:-1], latents.shape[-1])
+        changed = read.scatter(-1, index, apply_op(op, read.gather(-1, index), payload))
+    return activation + codec.decode(changed) - codec.decode(read)

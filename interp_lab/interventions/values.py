@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.hooks import at_site, capture, ready_tokens, require_hook, require_site, site_index
+from interp_lab.hooks import at_site, capture, masked, ready_tokens, require_site, site_index
 from interp_lab.interventions.intervention import Intervention
 from interp_lab.interventions.op import Op
+from interp_lab.models import is_causal
 from interp_lab.types import HookedModel, Site, Tokens, require_tokens
 
-Mask = Bool[Tensor, "batch pos"]
+Mask = Bool[Tensor, "_ _"]
 
 
 class Ablation(StrEnum):
@@ -94,9 +95,9 @@ def _reference_payloads(
 def patches(
     model: HookedModel,
     groups: Sequence[Sequence[Site]],
-    source: Tokens,
+    source: Int[Tensor, "_ _"],
     *,
-    base: Tokens,
+    base: Int[Tensor, "_ _"],
     mask: Mask | None = None,
     positions: Int[Tensor, " batch"] | None = None,
 ) -> list[Intervention]:
@@ -113,7 +114,9 @@ def patches(
 
     Raises: ValueError, for sites the model has not, prompts of different shape, or a pair of equal prompts.
     """
-    since = shared_prefix(source, base)
+    if not groups:
+        raise ValueError("no groups of sites to patch; give at least one")
+    shared = shared_prefix(source, base)
     sites = list(dict.fromkeys(site for group in groups for site in group))
     values = reference_values(model, sites, source, mask=mask, positions=positions)
     by_site = dict(zip(sites, values, strict=True))
@@ -125,13 +128,13 @@ def patches(
             name=f"patch of {_named(group)}",
             per_example=True,
             positions=positions,
-            since=since,
+            since=shared if is_causal(model) else None,
         )
         for group in groups
     ]
 
 
-def shared_prefix(source: Tokens, base: Tokens) -> Int[Tensor, " batch"]:
+def shared_prefix(source: Int[Tensor, "_ _"], base: Int[Tensor, "_ _"]) -> Int[Tensor, " batch"]:
     """Return how many leading tokens two prompts have in common, pair by pair.
 
     Raises: ValueError, for prompts of different shape, or a pair that is one prompt twice.
@@ -168,8 +171,9 @@ def reference_values(
     require_tokens(tokens, what="the reference prompts")
     tokens = ready_tokens(model, tokens)
     hooks = list(dict.fromkeys(site.hook for site in sites))
-    for hook in hooks:
-        require_hook(model, hook)
+    for site in sites:
+        require_site(model, site)
+    masked(tokens, mask)
     kept: list[list[Tensor]] = [[] for _ in sites]
     for rows in torch.arange(len(tokens)).split(batch_size):
         captured = capture(model, tokens[rows], hooks, mask=None if mask is None else mask[rows])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interp_lab.models.containment import contained
 from interp_lab.models.identity import declare_identity
+from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.models.processing import WITHOUT_WEIGHTS, admitted
 from interp_lab.models.settings import device_named, dtype_named, processing_named
 from interp_lab.models.tokenizers import defines_bos, settle_bos, taken_as_is
@@ -24,6 +25,7 @@ def build_hooked(
     processing: WeightProcessing | str = "raw",
     device: str | None = "cpu",
     dtype: str | torch.dtype = "float32",
+    for_training: bool = False,
 ) -> HookedModel:
     """Build a `HookedTransformer` in eval mode; no random generator is touched and nothing is printed.
 
@@ -33,6 +35,9 @@ def build_hooked(
         state_dict: every parameter by its TransformerLens name, and nothing else.
         tokenizer: from `transformers`, copied; `None` for models that read token ids only.
         name: for the model's identity; `None` attaches none, see `declare_identity`.
+        for_training: leave the weights in row-major order, instead of the order that forward passes are fast with
+            (see `layout`): sums over them, such as the norm of a gradient, and so the bits of a training run depend
+            on the order.
 
     Raises: ValueError, for an unknown config key, or a parameter that is missing, unexpected or of the wrong shape.
     """
@@ -50,6 +55,8 @@ def build_hooked(
         model.load_and_process_state_dict(copies, **{**asdict(steps), "fold_ln": steps.fold_ln and foldable})
         model.to(dtype, print_details=False)
         model.to(device, print_details=False)
+    if not for_training:
+        store_as_multiplied_(model)
     if tokenizer is not None:
         settle_bos(model, has_bos=defines_bos(tokenizer))
     if name is not None:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from interp_lab.models.directory import CONFIG
+from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.models.processing import WITHOUT_WEIGHTS, admitted
 from interp_lab.types import WeightProcessing
 
@@ -46,6 +47,7 @@ def as_hooked(
         model.load_and_process_state_dict(state_dict, **asdict(steps))
     except RuntimeError as error:  # a shape that the converted config does not describe
         raise _unconvertible(original, directory, error) from error
+    store_as_multiplied_(model)
     return model, steps
 
 

@@ -12,6 +12,7 @@ import torch
 from interp_lab.models.bridge import process_bridge
 from interp_lab.models.containment import contained
 from interp_lab.models.identity import declare_identity
+from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.models.processing import admitted
 from interp_lab.models.tokenizers import settle_bos
 from interp_lab.types import HookedModel, WeightProcessing
@@ -67,6 +68,7 @@ def _load_hooked(
     from transformer_lens import HookedTransformer
 
     model = HookedTransformer.from_pretrained(official, device=device, dtype=dtype, **asdict(processing))
+    store_as_multiplied_(model)
     _settle(model)
     return model, admitted(processing, model.cfg)
 

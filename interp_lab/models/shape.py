@@ -24,3 +24,8 @@ def norms_after(model: HookedModel) -> bool:
 
     architecture = getattr(model.cfg, "original_architecture", None)
     return architecture in POST_NORM_ARCHITECTURES or str(architecture).startswith("Olmo")
+
+
+def is_causal(model: HookedModel) -> bool:
+    """Whether no position can depend on a later one."""
+    return getattr(model.cfg, "attention_dir", "causal") == "causal"

@@ -8,11 +8,13 @@ from interp_lab.runs.files import RunError, write_atomic
 from interp_lab.runs.folder import RunFolder, read_run
 from interp_lab.runs.formats import scalars
 from interp_lab.runs.keep import keep, run_experiment, save_result
+from interp_lab.runs.recorded import RecordedExperiment
 from interp_lab.runs.trackers import JsonlTracker, Trackers
 from interp_lab.runs.writer import RunWriter, open_run
 
 __all__ = [
     "JsonlTracker",
+    "RecordedExperiment",
     "RunError",
     "RunFolder",
     "RunWriter",

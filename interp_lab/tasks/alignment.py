@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from interp_lab.hooks import device_of
 from interp_lab.organisms.grammar import Value
 from interp_lab.tasks.batch import Padding, pad_rows, pad_token
-from interp_lab.tasks.encoding import Prompt, continuations, pieces, prompts, require_room
+from interp_lab.tasks.encoding import Prompt, continuations, pieces, prompts, require_room, spellings
 from interp_lab.tasks.pairs import Answer, AnswerSets, Pairs
+from interp_lab.tasks.roles import Place, role_positions, token_indices
 from interp_lab.types import HookedModel
 
 
@@ -24,6 +25,8 @@ class TextPair:
     corrupted_answers: tuple[str, ...] = ()
     reserved: bool = False
     latents: Mapping[str, Value] = field(default_factory=dict)
+    roles: Mapping[str, Place] = field(default_factory=dict)
+    """Where in `clean` what stands; the tokens of the corrupted prompt are in the same places."""
 
 
 def tokenize_pairs(
@@ -66,6 +69,7 @@ def tokenize_pairs(
         corrupted=[prompt.ids for prompt in corrupted],
         texts=([prompt.text for prompt in clean], [prompt.text for prompt in corrupted]),
         answers=(answers, wrong, after),
+        roles=token_indices(model, clean, [pair.clean for pair in pairs], [pair.roles for pair in pairs]),
         name=name,
         padding=padding,
     )
@@ -79,6 +83,7 @@ def pairs_of_rows(
     corrupted: Sequence[Answer],
     texts: tuple[Sequence[str], Sequence[str]],
     answers: tuple[AnswerSets, AnswerSets, AnswerSets],
+    roles: Sequence[Mapping[str, int]],
     name: str,
     padding: Padding = "right",
 ) -> Pairs:
@@ -87,11 +92,16 @@ def pairs_of_rows(
     Args:
         texts: of clean and corrupted prompts.
         answers: right and wrong ones after the clean prompt, and right ones after the corrupted one.
+        roles: for each pair the token of each role, counted from the first of the row; `roles.GIVEN` are found here,
+            but for `start`.
     """
     pad, device = pad_token(model), device_of(model)
     tokens, mask = pad_rows(clean, pad=pad, padding=padding)
     others, _ = pad_rows(corrupted, pad=pad, padding=padding)
     last = mask.long().argmax(1) + mask.sum(1) - 1
+    positions = role_positions(roles, mask=mask, changed=tokens != others, last=last)
+    used = {token for row in (*clean, *corrupted) for token in row}
+    used |= {token for sets in answers for chosen in sets for answer in chosen for token in answer}
     return Pairs(
         task=name,
         clean=tokens.to(device),
@@ -106,6 +116,8 @@ def pairs_of_rows(
         latents=tuple(pair.latents for pair in pairs),
         clean_texts=tuple(texts[0]),
         corrupted_texts=tuple(texts[1]),
+        roles={role: at.to(device) for role, at in positions.items()},
+        spelling=spellings(model, used),
         pad=pad,
         padding=padding,
     )

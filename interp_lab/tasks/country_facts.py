@@ -106,4 +106,5 @@ def _pair(relation: str, template: Sentence, facts: dict[str, str], rng: np.rand
         template=template.id,
         reserved=template.reserved,
         latents={"relation": relation, "country": country},
+        roles=template.places(country=country),
     )

@@ -154,6 +154,19 @@ def pieces(model: HookedModel, ids: Sequence[int]) -> list[str]:
     return [tokenizer.decode([token]) for token in ids]
 
 
+def spellings(model: HookedModel, ids: Iterable[int]) -> dict[int, str]:
+    """Return the text of tokens; without a tokenizer, their numbers.
+
+    Tokens that are part of a character have no text: they are spelt as in the tokenizer's vocabulary.
+    """
+    tokenizer, wanted = getattr(model, "tokenizer", None), sorted(set(ids))
+    if tokenizer is None:
+        return {token: str(token) for token in wanted}
+    own = tokenizer.convert_ids_to_tokens(wanted)
+    texts = zip(wanted, own, pieces(model, wanted), strict=True)
+    return {token: str(spelt) if not text or "\ufffd" in text else text for token, spelt, text in texts}
+
+
 def require_known(model: HookedModel, text: str, ids: Sequence[int], *, what: str) -> None:
     """Refuse ids that hold the unknown token.
 

@@ -1,6 +1,7 @@
 """Pairs from the grammar, for models that read its words."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.tasks.alignment import TextPair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.pairs import Pairs
+from interp_lab.tasks.roles import Place, numbered
 from interp_lab.tasks.sentences import in_turn
 from interp_lab.types import HookedModel, nearest
 
@@ -148,7 +150,7 @@ def _right(example: Example) -> tuple[str, ...]:
 
 def _text_pair(clean: Example, corrupted: Example, *, changes_answer: bool) -> TextPair:
     right, other = _right(clean), _right(corrupted)
-    if changes_answer and len(right) == 1:
+    if changes_answer and len(right) == len(other) == 1:
         wrong = other
     else:
         wrong = tuple(word for word in (*clean.wrong, clean.answer) if word not in right)
@@ -161,4 +163,18 @@ def _text_pair(clean: Example, corrupted: Example, *, changes_answer: bool) -> T
         template=clean.template,
         reserved=clean.reserved,
         latents=clean.latents,
+        roles=slot_places(clean),
     )
+
+
+def slot_places(example: Example) -> dict[str, Place]:
+    """Return where in the prompt each slot is, by its name; one that stands twice is `name` and `name.2`."""
+    stops = np.cumsum([len(word) + 1 for word in example.words[: example.answer_at]]) - 1
+    slots = [labels.get("slot") for labels in example.labels[: example.answer_at]]
+    found = []
+    for slot, run in groupby(range(len(slots)), key=slots.__getitem__):
+        words = list(run)
+        if slot is not None:
+            start = int(stops[words[0]]) - len(example.words[words[0]])
+            found.append((str(slot), Place(start, int(stops[words[-1]]))))
+    return numbered(found)

@@ -79,4 +79,5 @@ def _pair(template: Sentence, years: list[str], *, noun: str, century: str, star
         template=template.id,
         reserved=template.reserved,
         latents={"noun": noun, "century": century, "start": int(start)},
+        roles={"YY": template.places(noun=noun, century=century, start=start)["start.slot"]},
     )

@@ -12,6 +12,7 @@ from interp_lab.tasks.alignment import TextPair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import one_token_words
 from interp_lab.tasks.pairs import Pairs
+from interp_lab.tasks.roles import Place
 from interp_lab.tasks.sentences import Sentence, in_turn, sentences, usable
 from interp_lab.types import HookedModel
 
@@ -108,13 +109,13 @@ def _pair(
 ) -> TextPair:
     receiver, giver, *others = people
     first, second = (receiver, giver) if order == "ABBA" else (giver, receiver)
-    clean = template.fill(first=first, second=second, giver=giver, place=place, object=thing)
+    filled = {"first": first, "second": second, "giver": giver, "place": place, "object": thing}
     if corruption == "ABC":
         named = {"first": others[0], "second": others[1], "giver": others[2]}
     else:
         named = {"first": first, "second": second, "giver": receiver}
     return TextPair(
-        clean=clean,
+        clean=template.fill(**filled),
         corrupted=template.fill(**named, place=place, object=thing),
         answers=(f" {receiver}",),
         wrong=(f" {giver}",),
@@ -122,4 +123,12 @@ def _pair(
         template=template.id,
         reserved=template.reserved,
         latents={"receiver": receiver, "giver": giver, "order": order, "place": place, "object": thing},
+        roles=_roles(template.places(**filled), order),
     )
+
+
+def _roles(places: dict[str, Place], order: Order) -> dict[str, Place]:
+    """Return the places by the paper's names: receiver, giver (twice), and the token after the giver's first name."""
+    receiver, giver = ("first", "second") if order == "ABBA" else ("second", "first")
+    named = {"IO": places[receiver], "S1": places[giver], "S2": places["giver"]}
+    return {**named, "S1+1": named["S1"]._replace(further=1)}

@@ -44,7 +44,7 @@ def induction_pairs(
     rows = {
         period: _rows(model, int(period.text), drawn.count(period), rng, bos_token) for period in dict.fromkeys(drawn)
     }
-    pairs, clean, corrupted = [], [], []
+    pairs, clean, corrupted, roles = [], [], [], []
     for period in drawn:
         one, other, place = next(rows[period])
         right, wrong = (str(one[1 + place]),), (str(other[1 + place]),)
@@ -52,12 +52,21 @@ def induction_pairs(
         pairs.append(TextPair("", "", right, wrong, period.id, wrong, period.reserved, latents))
         clean.append(one)
         corrupted.append(other)
+        roles.append({"start": 0, "first": place, "first+1": place + 1, "second": len(one) - 1})
     right = tuple(((int(pair.answers[0]),),) for pair in pairs)
     wrong = tuple(((int(pair.wrong[0]),),) for pair in pairs)
     texts = ([_text(model, row) for row in clean], [_text(model, row) for row in corrupted])
     answers = (right, wrong, wrong)
     return pairs_of_rows(
-        model, pairs, clean=clean, corrupted=corrupted, texts=texts, answers=answers, name=NAME, padding=padding
+        model,
+        pairs,
+        clean=clean,
+        corrupted=corrupted,
+        texts=texts,
+        answers=answers,
+        roles=roles,
+        name=NAME,
+        padding=padding,
     )
 
 

@@ -12,6 +12,7 @@ from interp_lab.metrics import Metric, log_probability, logit_difference, probab
 from interp_lab.organisms.grammar import Value
 from interp_lab.stats import Splits, split_by_template
 from interp_lab.tasks.batch import Padding, pad_rows
+from interp_lab.tasks.partners import draw_partners
 
 Answer = tuple[int, ...]
 """The tokens of one answer."""
@@ -45,14 +46,21 @@ class Pairs:
     """What each clean prompt was made from."""
     clean_texts: tuple[str, ...]
     corrupted_texts: tuple[str, ...]
+    roles: Mapping[str, Int[Tensor, " batch"]]
+    """Positions by what stands there: of the last token of what a role names, and -1 in prompts that have no such
+    place. `end` and `changed` are always among them, `start` and `last_changed` where there are such places (see
+    `roles.GIVEN`). Clean and corrupted share them."""
+    spelling: Mapping[int, str]
+    """Text of every token in prompts and answers."""
     pad: int
     padding: Padding = "right"
     forced: tuple[Answer, ...] | None = None
     """The answers that stand behind the prompts, of both kinds, but for their last token; `None` for prompts alone."""
 
     def __post_init__(self) -> None:
-        n_entries = {len(getattr(self, name)) for name in (*_TENSORS, *_LISTS)}
+        n_entries = {len(getattr(self, name)) for name in (*_TENSORS, *_LISTS)} | set(map(len, self.roles.values()))
         assert n_entries == {len(self.clean)}, "one entry per example"
+        assert {"changed", "end"} <= set(self.roles), "roles are made by roles.role_positions"
 
     def __len__(self) -> int:
         """Count the pairs."""
@@ -61,14 +69,17 @@ class Pairs:
     def rows(self, index: Rows) -> "Pairs":
         """Return some of the pairs, in the order of `index`; padding stays as it is."""
         chosen = torch.as_tensor(np.asarray(index), dtype=torch.long) if not isinstance(index, Tensor) else index.cpu()
-        held = {name: getattr(self, name)[chosen.to(self.clean.device)] for name in _TENSORS}
+        there = chosen.to(self.clean.device)
+        held = {name: getattr(self, name)[there] for name in _TENSORS}
+        roles = {name: positions[there] for name, positions in self.roles.items()}
         listed = {name: tuple(getattr(self, name)[i] for i in chosen.tolist()) for name in _LISTS}
         forced = None if self.forced is None else tuple(self.forced[i] for i in chosen.tolist())
-        return replace(self, **held, **listed, forced=forced)
+        return replace(self, **held, **listed, roles=roles, forced=forced)
 
     def to(self, device: torch.device | str) -> "Pairs":
         """Return the pairs with their tensors on a device."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
+        roles = {name: positions.to(device) for name, positions in self.roles.items()}
+        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS}, roles=roles)
 
     def splits(self, *, held_out: float | Sequence[str] | None = None, select: float = 0.5, seed: int = 0) -> Splits:
         """Return which pairs choose, which report, and which are of templates that choosing never saw.
@@ -94,6 +105,52 @@ class Pairs:
     def shared_prefix(self) -> Int[Tensor, " batch"]:
         """Return the number of leading positions (padding included) at which clean and corrupted are the same."""
         return (~self.changed()).long().cumprod(1).sum(1)
+
+    def common_roles(self) -> tuple[str, ...]:
+        """Return the roles that every prompt has, by mean position."""
+        common = [name for name, positions in self.roles.items() if bool((positions >= 0).all())]
+        return tuple(sorted(common, key=lambda name: int(self.roles[name].sum())))
+
+    def partners(self, *, seed: int) -> Int[Tensor, " batch"]:
+        """Draw for each pair another pair of its template, to take values from that say nothing of this one.
+
+        Partners have the same length, the same mask and every role in the same position, and both of their prompts
+        are others. Nobody is the partner of two pairs unless there is no other way; see `draw_partners`.
+
+        Raises: ValueError, for a pair that has no partner.
+        """
+        where = torch.stack(list(self.roles.values()), 1).tolist()
+        kinds = [
+            (name, tuple(places), tuple(mask))
+            for name, places, mask in zip(self.templates, where, self.mask.tolist(), strict=True)
+        ]
+        stop = [end + 1 for end in self.answer_position.tolist()]  # answers that are forced make no other prompt
+        clean, corrupted = (
+            [tuple(row[:end]) for row, end in zip(tokens.tolist(), stop, strict=True)]
+            for tokens in (self.clean, self.corrupted)
+        )
+        drawn = draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist()
+        if -1 in drawn:
+            lone = drawn.index(-1)
+            raise ValueError(
+                f"pair {lone} of template {self.templates[lone]!r}, {self.clean_texts[lone]!r}, has no partner: among "
+                f"the {self.templates.count(self.templates[lone])} pairs of the template is no other of its length and "
+                f"places with another clean and another corrupted prompt ({drawn.count(-1)} of {len(self)} pairs have "
+                "none); draw more examples per template"
+            )
+        return torch.tensor(drawn, device=self.clean.device)
+
+    def token_labels(self, row: int) -> list[str]:
+        r"""Return the tokens of a clean prompt to be read, `clean/corrupted` where they differ, and "" for padding.
+
+        Spaces around tokens are left out, other white space is spelt (`\n`).
+
+        Raises: ValueError, for a row that is not there.
+        """
+        if not 0 <= row < len(self):
+            raise ValueError(f"row={row} is not one of the {len(self)} pairs; use 0 to {len(self) - 1}")
+        tokens = zip(self.clean[row].tolist(), self.corrupted[row].tolist(), self.mask[row].tolist(), strict=True)
+        return [_label(self.spelling[one], self.spelling[other]) if kept else "" for one, other, kept in tokens]
 
     def logit_difference(self) -> Metric:
         """Return mean logit of the answers minus mean logit of the wrong ones (logits).
@@ -145,7 +202,10 @@ class Pairs:
         spoken = tuple(chosen[0] for chosen in (self.wrong if wrong else self.answers))
         clean, mask, last = self._appended(self.clean, spoken)
         corrupted, _, _ = self._appended(self.corrupted, spoken)
-        return replace(self, clean=clean, corrupted=corrupted, mask=mask, answer_position=last, forced=spoken)
+        shift = last - self.answer_position
+        roles = {name: torch.where(at < 0, at, at + shift) for name, at in self.roles.items()}
+        held = {"clean": clean, "corrupted": corrupted, "mask": mask, "answer_position": last}
+        return replace(self, **held, roles=roles, forced=spoken)
 
     def _appended(self, tokens: Tensor, spoken: tuple[Answer, ...]) -> tuple[Tensor, Tensor, Tensor]:
         device = tokens.device
@@ -165,6 +225,17 @@ class Pairs:
         return [[answer[0] for answer in chosen] for chosen in self.answers], [
             [answer[0] for answer in chosen] for chosen in self.wrong
         ]
+
+
+def _label(clean: str, corrupted: str) -> str:
+    one, other = _readable(clean), _readable(corrupted)
+    if clean == corrupted:
+        return one
+    return f"{one}/{other}" if one != other else f"{clean}/{corrupted}"
+
+
+def _readable(piece: str) -> str:
+    return piece.strip(" ").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r") or repr(piece)
 
 
 _TENSORS = ("clean", "corrupted", "mask", "answer_position")

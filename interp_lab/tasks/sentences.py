@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from interp_lab.tasks.roles import Place, numbered
 from interp_lab.types import nearest
 
 T = TypeVar("T")
@@ -35,6 +36,16 @@ class Sentence:
         for slot in sorted(self.slots - set(values)):
             raise ValueError(f"template {self.id} has a slot {slot!r} that is not filled{nearest(slot, values)}")
         return self.text.format(**values)
+
+    def places(self, **values: str) -> dict[str, Place]:
+        """Return where in the filled text each slot is; one that stands twice is `name` and `name.2`."""
+        found, at = [], 0
+        for literal, slot, _, _ in Formatter().parse(self.text):
+            at += len(literal)
+            if slot is not None and values[slot]:
+                found.append((slot, Place(at, at + len(values[slot]))))
+                at += len(values[slot])
+        return numbered(found)
 
 
 def sentences(

@@ -80,6 +80,7 @@ def sentiment_pairs(
             template=template.id,
             reserved=template.reserved,
             latents={"sentiment": sign, "thing": thing, **chosen[sign]},
+            roles=template.places(thing=thing, **chosen[sign]),
         )
         pairs.append(pair)
     return tokenize_pairs(model, pairs, name=NAME, padding=padding)

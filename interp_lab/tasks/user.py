@@ -1,16 +1,18 @@
 """A user's own pairs: one JSON object a line, `#` before a comment."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from interp_lab.organisms.grammar import Value
 from interp_lab.runs import write_atomic
 from interp_lab.tasks.alignment import TextPair
+from interp_lab.tasks.roles import GIVEN, Place
 from interp_lab.tasks.streams import json_object, numbered_lines
 from interp_lab.types import nearest
 
 REQUIRED = ("clean", "corrupted", "answer", "wrong", "template")
-OPTIONAL = ("corrupted_answer", "reserved", "latents")
+OPTIONAL = ("corrupted_answer", "reserved", "latents", "roles")
 
 TEMPLATE = Path(__file__).with_name("user_pairs.jsonl")
 """What `write_template` writes."""
@@ -76,7 +78,27 @@ def _pair(entry: dict[str, Any], *, place: str) -> TextPair:
         corrupted_answers=_words(entry, "corrupted_answer", place) if "corrupted_answer" in entry else (),
         reserved=reserved,
         latents=latents,
+        roles=_roles(entry, place),
     )
+
+
+def _roles(entry: dict[str, Any], place: str) -> dict[str, Place]:
+    """Return where in the clean prompt the texts of the roles stand."""
+    clean, roles = entry["clean"], entry.get("roles", {})
+    _require(isinstance(roles, dict), "roles", "an object", roles, place)
+    found: dict[str, Place] = {}
+    for name, text in roles.items():
+        if name in GIVEN:
+            raise ValueError(f"{place}: every prompt has the role {name!r} already; choose another name")
+        _require(isinstance(text, str) and text.strip() != "", f"roles.{name}", "text", text, place)
+        starts = [match.start() for match in re.finditer(f"(?={re.escape(text)})", clean)]
+        if len(starts) != 1:
+            raise ValueError(
+                f"{place}: {text!r} of the role {name!r} stands {len(starts)} times in {clean!r} and must stand there "
+                "once; copy it from there, with the words before it if need be"
+            )
+        found[name] = Place(starts[0], starts[0] + len(text.rstrip()))
+    return found
 
 
 def _words(entry: dict[str, Any], key: str, place: str) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Training `organism-attn`: two attention layers that learn induction on repeated random tokens."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,17 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from interp_lab.bibliography import ELHAGE_2021, OLSSON_2022, RIPPEL_2014
-from interp_lab.experiment import Progress, Tracker, provenance, silent
+from interp_lab.experiment import Progress, Tracker
 from interp_lab.hooks import Edit, edited
-from interp_lab.models import build_hooked, identity_of
+from interp_lab.models import build_hooked
+from interp_lab.models.experiment import provenance_on
 from interp_lab.organisms.bundled import BundledModel, read_bundle, write_bundled
 from interp_lab.organisms.repeats import RepeatedTokens, varied_repeats
-from interp_lab.runs import run_experiment
 from interp_lab.training.anatomy import dissect
 from interp_lab.training.card import write_card
 from interp_lab.training.checkpoint import CHECKPOINT
 from interp_lab.training.config import RepeatsConfig, TrainOrganismAttnConfig
+from interp_lab.training.experiment import TrainingExperiment
 from interp_lab.training.initial import attention_only_config, initial_weights
 from interp_lab.training.loop import train
 from interp_lab.training.measure import build, untrained_like
@@ -35,39 +35,20 @@ ORGANISM = "organism-attn"
 SOURCES = (ELHAGE_2021, OLSSON_2022, RIPPEL_2014)
 
 
-@dataclass(frozen=True)
-class TrainOrganismAttn:
+class TrainOrganismAttn(TrainingExperiment[TrainOrganismAttnConfig, TrainingResult]):
     """Does an attention-only model trained on varied repeats learn induction by K-composition?"""
 
-    config: TrainOrganismAttnConfig
+    name = NAME
+    result = TrainingResult
+    sources = SOURCES
 
-    def run(
-        self,
-        tracker: Tracker | None = None,
-        run_dir: Path | None = None,
-        *,
-        resume: bool = False,
-        progress: Progress = silent,
-    ) -> TrainingResult:
+    def train(self, tracker: Tracker, run_dir: Path, *, progress: Progress) -> TrainingResult:
         """Train, write half-precision weights and model card to `run_dir/organism-attn`; what was written is measured.
 
-        Raises: ValueError, without a folder; RunError, as `runs.run_experiment`; DivergedError, as `loop.train`.
+        Raises: DivergedError, as `loop.train`.
         """
-        if run_dir is None:
-            raise ValueError("training writes weights and checkpoints: give it a run_dir")
-        return run_experiment(
-            NAME,
-            self.config,
-            measure=lambda told: self._train(told, run_dir, progress=progress),
-            rebuild=TrainingResult.from_arrays,
-            tracker=tracker,
-            run_dir=run_dir,
-            resume=resume,
-        )
-
-    def _train(self, tracker: Tracker, run_dir: Path, *, progress: Progress) -> TrainingResult:
         shape = attention_only_config(self.config.shape, n_symbols=self.config.text.n_symbols, name=ORGANISM)
-        model: Any = build_hooked(shape, initial_weights(shape, seed=self.config.seed))
+        model: Any = build_hooked(shape, initial_weights(shape, seed=self.config.seed), for_training=True)
         losses = train(
             model,
             lambda step: loss_at(model, step, config=self.config),
@@ -94,9 +75,7 @@ class TrainOrganismAttn:
         symbols, card = _symbols(self.config.text), self.config.card
         return TrainingResult(
             config=self.config,
-            provenance=provenance(
-                NAME, identity_of(model), seed=self.config.seed, device="cpu", dtype="float32", sources=SOURCES
-            ),
+            provenance=provenance_on(model, NAME, seed=self.config.seed, sources=SOURCES),
             losses=losses,
             trained=dissect(model, card, symbols=symbols),
             untrained=dissect(untrained_like(bundle, seed=card.seed), card, symbols=symbols),

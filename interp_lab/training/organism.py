@@ -10,15 +10,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.bibliography import LOSHCHILOV_2019, VASWANI_2017
-from interp_lab.experiment import Progress, Tracker, provenance, silent
-from interp_lab.models import identity_of
+from interp_lab.experiment import Progress, Tracker
+from interp_lab.models import build_hooked
+from interp_lab.models.experiment import provenance_on
 from interp_lab.models.tokenizers import read_tokenizer
 from interp_lab.organisms.bundled import BundledModel, bundled_names, read_bundle, read_bundled, write_bundled
 from interp_lab.organisms.grammar.vocabulary import vocabulary, write_tokenizer
-from interp_lab.runs import run_experiment
 from interp_lab.training.card import write_card
 from interp_lab.training.checkpoint import CHECKPOINT
 from interp_lab.training.conduct import conduct_of
+from interp_lab.training.experiment import TrainingExperiment
 from interp_lab.training.forward import weighted_loss
 from interp_lab.training.initial import initial_weights, transformer_config, with_words_of
 from interp_lab.training.loop import train
@@ -40,68 +41,41 @@ SEED_BETWEEN = 30_000
 SOURCES = (VASWANI_2017, LOSHCHILOV_2019)
 
 
-@dataclass(frozen=True)
-class TrainOrganism:
+class TrainOrganism(TrainingExperiment[TrainOrganismConfig, OrganismResult]):
     """Does a small transformer learn every behaviour of the grammar, planted biases included?"""
 
-    config: TrainOrganismConfig
+    name = NAME
+    result = OrganismResult
+    sources = SOURCES
 
-    def run(
-        self,
-        tracker: Tracker | None = None,
-        run_dir: Path | None = None,
-        *,
-        resume: bool = False,
-        progress: Progress = silent,
-    ) -> OrganismResult:
+    def train(self, tracker: Tracker, run_dir: Path, *, progress: Progress) -> OrganismResult:
         """Train, write half-precision weights, tokenizer and card to `run_dir/organism`; what was written is measured.
 
-        Raises: ValueError, without a folder; RunError, as `runs.run_experiment`; DivergedError, as `loop.train`.
+        Raises: DivergedError, as `loop.train`.
         """
-        folder = _required(run_dir)
-        return run_experiment(
-            NAME,
-            self.config,
-            measure=lambda told: _Training(NAME, self.config, _new(self.config)).run(told, folder, progress=progress),
-            rebuild=OrganismResult.from_arrays,
-            tracker=tracker,
-            run_dir=folder,
-            resume=resume,
-        )
+        return self._training().run(tracker, run_dir, progress=progress)
 
     def measure(self, model: HookedModel) -> OrganismResult:
         """Measure a trained model in memory, beside an untrained one; its training losses are not known (NaN)."""
-        return _Training(NAME, self.config, _new(self.config)).result(model)
+        return self._training().result(model)
+
+    def _training(self) -> "_Training":
+        return _Training(NAME, self.config, _new(self.config))
 
 
-@dataclass(frozen=True)
-class TrainOrganismTuned:
+class TrainOrganismTuned(TrainingExperiment[TrainOrganismTunedConfig, OrganismResult]):
     """Can `organism` be taught to decide without regard to the neighbourhood, and keep the rest?"""
 
-    config: TrainOrganismTunedConfig
+    name = NAME_TUNED
+    result = OrganismResult
+    sources = SOURCES
 
-    def run(
-        self,
-        tracker: Tracker | None = None,
-        run_dir: Path | None = None,
-        *,
-        resume: bool = False,
-        progress: Progress = silent,
-    ) -> OrganismResult:
-        """Train on from `config.start`, and write to `run_dir/organism-tuned` as `TrainOrganism.run` does.
+    def train(self, tracker: Tracker, run_dir: Path, *, progress: Progress) -> OrganismResult:
+        """Train on from `config.start`, and write to `run_dir/organism-tuned` as `TrainOrganism` does.
 
-        Raises: ValueError, without a folder, or for a start that is no bundled model; RunError and DivergedError.
+        Raises: ValueError, for a start that is no bundled model; DivergedError, as `loop.train`.
         """
-        folder = _required(run_dir)
-        return run_experiment(
-            NAME_TUNED,
-            self.config,
-            measure=lambda told: self._training().run(told, folder, progress=progress),
-            rebuild=OrganismResult.from_arrays,
-            tracker=tracker,
-            run_dir=folder,
-            resume=resume,
-        )
+        return self._training().run(tracker, run_dir, progress=progress)
 
     def measure(self, model: HookedModel) -> OrganismResult:
         """Measure a tuned model in memory, beside the one it started from and an untrained one."""
@@ -135,12 +109,6 @@ def _going_on(start: Path, fresh: dict[str, Tensor]) -> dict[str, Tensor]:
     return with_words_of(bundle.state_dict, words, fresh=fresh, vocabulary=vocabulary())
 
 
-def _required(run_dir: Path | None) -> Path:
-    if run_dir is None:
-        raise ValueError("training writes weights and checkpoints: give it a run_dir")
-    return run_dir
-
-
 @dataclass(frozen=True)
 class _Training:
     """What the two have in common."""
@@ -153,7 +121,7 @@ class _Training:
     """The model that a tuned one started from."""
 
     def run(self, tracker: Tracker, run_dir: Path, *, progress: Progress) -> OrganismResult:
-        model: Any = build(self.start)
+        model: Any = build_hooked(self.start.config, self.start.state_dict, name=self.start.name, for_training=True)
         config = self.config
         losses = train(
             model,
@@ -186,9 +154,7 @@ class _Training:
 
     def result(self, model: HookedModel, losses: np.ndarray | None = None) -> OrganismResult:
         unknown = np.full(self.config.loop.n_steps, np.nan, dtype=np.float32)
-        made = provenance(
-            self.experiment, identity_of(model), seed=self.config.seed, device="cpu", dtype="float32", sources=SOURCES
-        )
+        made = provenance_on(model, self.experiment, seed=self.config.seed, sources=SOURCES)
         conducts = conducts_of(model, self.start, self.config.card, base=self.base)
         return OrganismResult(self.config, made, unknown if losses is None else losses, conducts)
 

@@ -58,6 +58,19 @@ class TestTrainOrganismAttn:
         assert [row["step"] for row in run.rows] == [1, 2, 3, 4, 5, 6]
         assert [row["loss"] for row in run.rows] == pytest.approx(result.losses.tolist())
 
+    def test_trains_weights_in_row_major_order_on_which_its_bits_rest(self, tmp_path, monkeypatch):
+        seen = []
+
+        def train(model, *_, **__):
+            seen.extend(weight.is_contiguous() for weight in model.parameters())
+            raise StopError
+
+        monkeypatch.setattr("interp_lab.training.attn.train", train)
+        with pytest.raises(StopError):
+            tiny().run(None, tmp_path)
+        assert seen
+        assert all(seen)
+
     def test_stopped_and_resumed_ends_with_the_same_bits(self, tmp_path):
         whole = tiny().run(None, tmp_path / "whole")
         with pytest.raises(StopError):

@@ -100,6 +100,21 @@ class TestTrainOrganism:
         measured = [row for row in read_run(whole[0]).rows if "reserved.facts.accuracy" in row and "step" in row]
         assert [row["step"] for row in measured] == [20]
 
+    @pytest.mark.parametrize("name", ["organism", "organism-tuned"])
+    def test_trains_weights_in_row_major_order_on_which_its_bits_rest(self, whole, tmp_path, monkeypatch, name):
+        seen = []
+
+        def train(model, *_, **__):
+            seen.extend(weight.is_contiguous() for weight in model.parameters())
+            raise StopError
+
+        monkeypatch.setattr("interp_lab.training.organism.train", train)
+        start = {"shape": SHAPE} if name == "organism" else {"start": str(whole[0] / ORGANISM)}
+        with pytest.raises(StopError):
+            training_of(name, {**TINY, **start}).run(None, tmp_path)
+        assert seen
+        assert all(seen)
+
     def test_stopped_and_resumed_ends_with_the_same_bits(self, whole, tmp_path):
         with pytest.raises(StopError):
             run(organism(), tmp_path / "stopped", progress=stop_at(13))

@@ -33,6 +33,43 @@ def words_by_slot(sample):
     }
 
 
+def wrong_articles(words):
+    """Every `a` before a vowel and `an` before none; no word of the grammar sounds other than it is spelt there."""
+    pairs = zip(words, (*words[1:], ""), strict=True)
+    return [(one, word) for one, word in pairs if one.lower() in ("a", "an") and (one.lower() == "an") != vowel(word)]
+
+
+def vowel(word):
+    return word[:1].lower() in set("aeiou")
+
+
+def has_closed_brackets(words):
+    depth = 0
+    for word in words:
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth not in (0, 1):
+            return False
+    return depth == 0
+
+
+class TestTheRulesOfSpelling:
+    """The checks on every text below, on texts that break them."""
+
+    @pytest.mark.parametrize(
+        ("text", "wrong"),
+        [("a pen", []), ("an apple", []), ("a apple", [("a", "apple")]), ("An pen , a", [("An", "pen")])],
+    )
+    def test_articles(self, text, wrong):
+        assert wrong_articles(text.split()) == wrong
+
+    @pytest.mark.parametrize(
+        ("text", "closed"),
+        [("x ( y ) ( z )", True), ("x ( y", False), ("x ) y (", False), ("( ( x ) )", False), ("x", True)],
+    )
+    def test_brackets(self, text, closed):
+        assert has_closed_brackets(text.split()) is closed
+
+
 @EVERY
 class TestTemplates:
     def test_are_at_least_twelve_a_third_of_them_reserved(self, behaviour):
@@ -62,6 +99,11 @@ class TestTexts:
 
     def test_are_words_with_single_spaces(self, behaviour, samples):
         assert all(text.text.split(" ") == list(text.words) for text in samples[behaviour.name])
+
+    def test_have_the_article_of_the_next_word_and_close_every_bracket(self, behaviour, samples):
+        for text in samples[behaviour.name]:
+            assert not wrong_articles(text.words), text.text
+            assert has_closed_brackets(text.words), text.text
 
     def test_answers_are_single_words_that_something_goes_before(self, behaviour, samples):
         known = set(vocabulary())

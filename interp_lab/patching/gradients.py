@@ -1,0 +1,216 @@
+"""Pairs of runs, one of them with its graph: what every first-order estimate is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from interp_lab.hooks import Edit, edited, read_only_hooks, ready_tokens, record, require_editable, require_site
+from interp_lab.metrics import Metric
+from interp_lab.types import HookedModel, Site, Tokens
+
+PatchDirection = Literal["denoise", "noise"]
+"""`denoise` puts clean activations into the corrupted run (what suffices), `noise` corrupted ones into the clean run
+(what is needed)."""
+
+EMBED = "hook_embed"
+"""Where all that differs between two runs comes in."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Prompts that are patched, and the prompts that the patches are taken from."""
+
+    base: Tokens
+    """Corrupted prompts to denoise, clean ones to noise."""
+    donor: Tokens
+    mask: Bool[Tensor, "batch pos"] | None
+    """True at tokens, False at padding."""
+    positions: Int[Tensor, " batch"] | None
+    """Where each prompt is patched, for sites that name no position."""
+
+    def rows(self, index: Int[Tensor, " row"]) -> "Runs":
+        """Return some of the prompts."""
+        index = index.to(self.base.device)
+        mask = None if self.mask is None else self.mask[index]
+        positions = None if self.positions is None else self.positions[index]
+        return replace(self, base=self.base[index], donor=self.donor[index], mask=mask, positions=positions)
+
+    def options(self) -> dict[str, Any]:
+        """Return the keyword arguments of a forward pass over these prompts."""
+        return {} if self.mask is None else {"attention_mask": self.mask.long()}
+
+
+def paired_runs(
+    model: HookedModel,
+    clean: Tokens,
+    corrupted: Int[Tensor, "_ _"],
+    *,
+    direction: PatchDirection,
+    mask: Bool[Tensor, "_ _"] | None,
+    positions: Int[Tensor, " _"] | None,
+) -> Runs:
+    """Return clean and corrupted prompts in their roles, on the model's device.
+
+    Raises: ValueError, for tokens that the model cannot read, prompts that do not pair up or are all the same, or a
+        mask or positions that do not fit them.
+    """
+    clean, corrupted = ready_tokens(model, clean), ready_tokens(model, corrupted)
+    if clean.shape != corrupted.shape:
+        raise ValueError(
+            f"clean prompts have shape {tuple(clean.shape)} and corrupted ones {tuple(corrupted.shape)}; pairs must be "
+            "aligned token by token, so build them with tasks.pairs_for, or pad both alike"
+        )
+    if torch.equal(clean, corrupted):
+        raise ValueError(
+            "clean and corrupted prompts are the same, so that nothing can be patched; corrupt one of them"
+        )
+    n_examples, n_pos = clean.shape
+    if mask is not None and mask.shape != clean.shape:
+        raise ValueError(
+            f"the mask has shape {tuple(mask.shape)} and the prompts {tuple(clean.shape)}; give one for both"
+        )
+    if positions is not None:
+        if len(positions) != n_examples:
+            raise ValueError(f"{len(positions)} positions for {n_examples} prompts; give one for each")
+        outside = positions[(positions < -n_pos) | (positions >= n_pos)].tolist()
+        if outside:
+            raise ValueError(f"position {outside[0]} is outside prompts of {n_pos} tokens; use {-n_pos} to {n_pos - 1}")
+        positions = positions.to(clean.device).remainder(n_pos)
+    base, donor = (corrupted, clean) if direction == "denoise" else (clean, corrupted)
+    return Runs(base, donor, None if mask is None else mask.to(clean.device), positions)
+
+
+def require_groups(
+    model: HookedModel, groups: Sequence[Sequence[Site]], *, per_prompt: bool, latents_of: Mapping[str, Any]
+) -> list[Site]:
+    """Return the different sites of all groups, in order.
+
+    Args:
+        per_prompt: whether each prompt has its own position.
+        latents_of: hook points whose last axis is that of a codec.
+
+    Raises: ValueError, for no groups, an empty one, a site twice in one, or one that the model has not or that a
+        gradient cannot reach.
+    """
+    if not groups:
+        raise ValueError("no sites to attribute to; give at least one group of sites")
+    for nth, group in enumerate(groups):
+        if not group or len(set(group)) < len(group):
+            raise ValueError(f"group {nth} is {[str(site) for site in group]}; give at least one site, and each once")
+    sites = list(dict.fromkeys(site for group in groups for site in group))
+    for site in sites:
+        require_site(model, site)
+        require_editable(model, site.hook)
+        if per_prompt and site.position is not None:
+            raise ValueError(f"each prompt has a position, and {site} has one of its own; give one or the other")
+        if site.hook in latents_of and site.has_head_axis:
+            raise ValueError(f"{site} is split by head, and its codec is not; attribute to its heads without a codec")
+    return sites
+
+
+def written_by(model: HookedModel, layer: int) -> list[str]:
+    """Return the hook points of what a layer adds to the residual stream: its attention, and its MLP if it has one."""
+    names = [f"blocks.{layer}.hook_attn_out"]
+    mlp = f"blocks.{layer}.hook_mlp_out"  # an attention-only HookedTransformer has the hook point, and never reaches it
+    return names if getattr(model.cfg, "attn_only", False) or mlp not in model.hook_dict else [*names, mlp]
+
+
+def run_plainly(
+    model: HookedModel, tokens: Tokens, hooks: Sequence[str], metric: Metric, *, options: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], Float[Tensor, " batch"]]:
+    """Run once, without gradients; return activations and the metric."""
+    with torch.no_grad(), record(model, hooks) as kept:
+        values = metric(model(tokens, **options))
+    return dict(kept), values
+
+
+def run_with_graph(
+    model: HookedModel,
+    runs: Runs,
+    hooks: Sequence[str],
+    metric: Metric,
+    *,
+    embedding: Tensor | None = None,
+    behind: Mapping[str, Edit] | None = None,
+    watched: Sequence[str] = (),
+) -> tuple[dict[str, Tensor], Float[Tensor, " batch"], dict[str, Tensor]]:
+    """Run the base prompts once; return activations in the graph, the metric, and detached activations.
+
+    An activation enters the graph by an edit that hands on a copy of it: what a bridge shows a hook that only reads is
+    no part of its graph, and a model with frozen weights has none before that copy.
+
+    Args:
+        embedding: token embeddings to use in place of the prompts' own.
+        behind: what an activation passes through on its way on from there.
+        watched: hook points to keep without their graph.
+    """
+    behind = {**_no_empty_rows(model, runs), **(behind or {})}
+    nodes = {EMBED, *hooks}
+    kept: dict[str, Tensor] = {}
+
+    def edit_at(name: str) -> Edit:
+        def edit(activation: Tensor) -> Tensor:
+            if name == EMBED and embedding is not None:
+                activation = embedding.clone()
+            if name in nodes:
+                kept[name] = activation = activation if activation.requires_grad else activation.requires_grad_(True)
+            return behind[name](activation) if name in behind else activation
+
+        return edit
+
+    names = list(dict.fromkeys([*nodes, *behind]))
+    with torch.enable_grad():
+        with edited(model, {name: edit_at(name) for name in names}), record(model, watched) as seen:
+            values = metric(model(runs.base, **runs.options()))
+        if not values.requires_grad:
+            raise ValueError(
+                f"metric {metric.name!r} has no gradient, so that effects cannot be estimated to first order; use one "
+                "that is differentiable, such as a logit difference, or patch exactly"
+            )
+    return kept, values, dict(seen)
+
+
+def _no_empty_rows(model: HookedModel, runs: Runs) -> dict[str, Edit]:
+    """Return edits that let queries which see padding alone look anywhere.
+
+    Their scores are all minus infinity. TransformerLens sets the NaN that the softmax makes of them to zero, but not
+    the NaN in the gradient of that softmax. No real token looks at such a query, so where it looks makes no difference.
+    """
+    if runs.mask is None or bool(runs.mask.all()):
+        return {}
+    found = [f"blocks.{layer}.attn.hook_attn_scores" for layer in range(int(model.cfg.n_layers))]
+    fixed = read_only_hooks(model)
+
+    def fill(scores: Tensor) -> Tensor:
+        return scores.masked_fill(scores.isneginf().all(-1, keepdim=True), 0.0)
+
+    return {name: fill for name in found if name in model.hook_dict and "attn.hook_attn_scores" not in fixed}
+
+
+def gradients_of(
+    values: Float[Tensor, " batch"], activations: Mapping[str, Tensor], *, again: bool = False
+) -> dict[str, Tensor]:
+    """Return each example's gradient: that of the sum, because no row of a batch touches another.
+
+    Args:
+        again: whether the graph is needed once more.
+
+    Raises: ValueError, if the metric does not depend on one of the activations.
+    """
+    names = list(activations)
+    nodes = [activations[name] for name in names]
+    found = torch.autograd.grad(values.sum(), nodes, retain_graph=again, allow_unused=True)
+    for name, gradient in zip(names, found, strict=True):
+        if gradient is None:
+            raise ValueError(f"nothing that the metric reads depends on {name!r}; attribute to another hook point")
+    return dict(zip(names, found, strict=True))
+
+
+def difference(donor: Float[Tensor, "..."], base: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the change that a patch makes, in float32 or better; zero where both are masked by minus infinity."""
+    change = torch.where(donor == base, torch.zeros_like(base), donor - base).detach()
+    return change.to(torch.promote_types(change.dtype, torch.float32))
