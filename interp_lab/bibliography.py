@@ -105,3 +105,17 @@ WANG_2022 = Source(
     year=2022,
     url="https://arxiv.org/abs/2211.00593",
 )
+ZHANG_2024 = Source(
+    key="zhang2024best",
+    title="Towards Best Practices of Activation Patching in Language Models: Metrics and Methods",
+    authors="Fred Zhang and Neel Nanda",
+    year=2024,
+    url="https://arxiv.org/abs/2309.16042",
+)
+HEIMERSHEIM_2024 = Source(
+    key="heimersheim2024patching",
+    title="How to use and interpret activation patching",
+    authors="Stefan Heimersheim and Neel Nanda",
+    year=2024,
+    url="https://arxiv.org/abs/2404.15255",
+)

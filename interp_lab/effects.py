@@ -12,7 +12,7 @@ from interp_lab.claims import Evidence, Split
 from interp_lab.engine import sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import masked, ready_tokens, require_finite
-from interp_lab.interventions import Intervention
+from interp_lab.interventions import Combined, Intervention
 from interp_lab.metrics import Metric
 from interp_lab.stats import bootstrap_interval, paired_difference
 from interp_lab.types import HookedModel, Tokens
@@ -40,7 +40,7 @@ class Effects:
 def effects_of(
     model: HookedModel,
     tokens: Tokens,
-    interventions: Sequence[Intervention],
+    interventions: Sequence[Intervention | Combined],
     metric: Metric,
     *,
     mask: Bool[Tensor, "_ _"] | None = None,

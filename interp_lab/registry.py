@@ -27,6 +27,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.attention.result:AttentionHeadsResult",
         "Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?",
     ),
+    "patching": Entry(
+        "interp_lab.patching.experiment:Patching",
+        "interp_lab.patching.config:PatchingConfig",
+        "interp_lab.patching.result:PatchingResult",
+        "Which activations carry the difference between clean and corrupted prompts to the answer?",
+    ),
     "train-organism-attn": Entry(
         "interp_lab.training.attn:TrainOrganismAttn",
         "interp_lab.training.config:TrainOrganismAttnConfig",

@@ -33,6 +33,10 @@ HeadIndex = tuple[int, int]
 """`(layer, head)`; written "1.3" in text, as in the circuits literature."""
 
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
+_SITE = re.compile(
+    r"(?:(?P<layer>\d+)\.(?P<z>\d+)|(?P<hook>[a-z\d][\w.]*?hook_\w+|hook_\w+)(?:\[(?P<head>\d+)\])?)"
+    r"(?:@(?P<position>-?\d+))?(?:#(?P<latent>\d+))?"
+)
 _HEADED = re.compile(r"\.(attn\.hook_(z|q|k|v|rot_q|rot_k|pattern|attn_scores|result)|hook_([qkv]_input|attn_in))$")
 
 
@@ -188,6 +192,25 @@ class Site:
     ) -> "Site":
         """Return the site of one attention head's output (or its q, k, v or pattern)."""
         return cls(f"blocks.{layer}.attn.hook_{at}", head=head, position=position)
+
+    @classmethod
+    def named(cls, name: str) -> "Site":
+        """Return the site that `str` of one names: `1.3` for a head's output, else a hook with its indices.
+
+        Raises: ValueError, for anything else.
+        """
+        found = _SITE.fullmatch(name)
+        if found is None:
+            raise ValueError(
+                f"{name!r} names no site; write a head as '1.3', or a hook point such as '0.hook_mlp_out', "
+                "'0.attn.hook_k[2]@5' or '0.mlp.hook_post#7'"
+            )
+        index = {key: int(value) for key, value in found.groupdict().items() if value and key not in ("hook", "layer")}
+        if found["layer"] is not None:
+            number = index.pop("z")
+            return cls(f"blocks.{found['layer']}.attn.hook_z", head=number, **index)
+        hook = found["hook"]
+        return cls(f"blocks.{hook}" if hook[0].isdigit() else hook, **index)
 
     @property
     def layer(self) -> int | None:

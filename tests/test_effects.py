@@ -35,7 +35,8 @@ class TestEffects:
 
     @pytest.mark.parametrize("kind", Ablation)
     def test_do_not_depend_on_the_memory_budget(self, model, kind):
-        cuts = ablations(model, HEADS, kind=kind, reference=tokens(seed=1), n_examples=5)
+        named = {"templates": list("aabba"), "reference_templates": list("ababa")} if "template" in kind else {}
+        cuts = ablations(model, HEADS, kind=kind, reference=tokens(seed=1), n_examples=5, **named)
         metric = next_token_loss(tokens())
         small, large = (effects_of(model, tokens(), cuts, metric, memory_budget=n) for n in (30_000, None))
         assert np.allclose(small.changes, large.changes, atol=1e-5)
@@ -84,18 +85,18 @@ class TestEvidence:
         assert grade(found[0]) is Grade.DESCRIPTIVE
 
     def three(self):
-        """Six examples: the first site always above its control but once, the others balanced."""
-        first = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-        balanced = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+        """Nine examples: the first site above its control in all but one, the others balanced as far as can be."""
+        first = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0])
+        balanced = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
         return np.stack([first, balanced, -balanced])
 
     def evidence_of_three(self):
-        effects = Effects(("a", "b", "c"), "loss", "nats", np.zeros(6), self.three())
-        return evidence_against(effects, np.zeros((3, 6)), control_name="nothing", split=Split.REPORT)
+        effects = Effects(("a", "b", "c"), "loss", "nats", np.zeros(9), self.three())
+        return evidence_against(effects, np.zeros((3, 9)), control_name="nothing", split=Split.REPORT)
 
     def raw_p(self) -> float:
-        """Two of the 64 sign patterns are as extreme: 1/32."""
-        return 2 / 64
+        """Of the 512 sign patterns, the two with none and the eighteen with one minus or one plus are as extreme."""
+        return 20 / 512
 
     def test_margins_are_handed_on(self):
         strong, _ = self.evidence(self.changes, self.control, margin=0.25)

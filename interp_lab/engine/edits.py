@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from interp_lab.engine.items import Ints, Job
+from interp_lab.engine.items import Ints
 from interp_lab.engine.layout import Group, Layout, Rows
 from interp_lab.interventions import Intervention, Op, Place
+from interp_lab.interventions.intervention import spread
 from interp_lab.types import Site
 
 ShapeAt = Callable[[str], tuple[int, ...]]
@@ -98,27 +99,31 @@ class _Part:
 
 def _parts(layout: Layout, *, rows_at: RowsAt, shape_at: ShapeAt) -> Iterator[_Part]:
     for number, job in enumerate(layout.jobs):
-        for nth, place in enumerate(job.intervention.places()):
+        everywhere = [(part, place) for part in job.intervention.parts for place in part.places()]
+        for nth, (part, place) in enumerate(everywhere):
             site = place.site
             rows, shape = rows_at(site.hook), shape_at(site.hook)
-            found = _rows_of(layout, number, site, rows, n_pos=_n_pos(site, shape))
+            found = _rows_of(layout, number, part, site, rows=rows, n_pos=_n_pos(site, shape))
             if len(found):
-                per_latent = [_payload(job, place, payload, rows, found, shape) for payload in place.payloads]
+                at = (rows.example[found] + job.shift, rows.position[found])
+                per_latent = [_payload(part, place, payload, at, shape) for payload in place.payloads]
                 payload = per_latent[0] if place.latents is None else torch.stack(per_latent, dim=-1)
-                yield _Part(job.intervention, place, nth, found, payload)
+                yield _Part(part, place, nth, found, payload)
 
 
 def _n_pos(site: Site, shape: tuple[int, ...]) -> int:
     return shape[1] if site.by_query else shape[0]
 
 
-def _rows_of(layout: Layout, number: int, site: Site, rows: Rows, *, n_pos: int) -> Ints:
-    """Return the tokens of a job that a site names, as far as they are still there."""
+def _rows_of(layout: Layout, number: int, part: Intervention, site: Site, *, rows: Rows, n_pos: int) -> Ints:
+    """Return the tokens of a job that a part of its intervention changes at a site, as far as they are still there."""
     job = layout.jobs[number]
-    at = site.position if job.intervention.positions is None else job.intervention.positions.cpu().numpy()[job.prompts]
+    at = site.position if part.positions is None else part.positions.cpu().numpy()[job.prompts]
     since = np.zeros(len(job.examples), dtype=np.int64)
-    if job.intervention.since is not None:
-        since = job.intervention.since.cpu().numpy()[job.prompts]
+    if part.since is not None:
+        since = part.since.cpu().numpy()[job.prompts].astype(np.int64)
+    if part.gate is not None:
+        since = np.where(part.gate.cpu().numpy()[job.prompts], since, n_pos)
     if at is None:
         first = int(layout.first_item[number])
         begin, last = int(layout.offsets[first]), first + len(job.examples) - 1
@@ -130,16 +135,22 @@ def _rows_of(layout: Layout, number: int, site: Site, rows: Rows, *, n_pos: int)
     return rows.where(layout.full_rows(number, positions)[here])
 
 
-def _payload(job: Job, place: Place, payload: Tensor, rows: Rows, found: Ints, shape_there: tuple[int, ...]) -> Tensor:
-    """Return a payload of every token, one row each."""
-    intervention, site = job.intervention, place.site
+def _payload(
+    intervention: Intervention, place: Place, payload: Tensor, at: tuple[Ints, Ints], shape_there: tuple[int, ...]
+) -> Tensor:
+    """Return a payload of every token, one row each.
+
+    Args:
+        at: prompt (as the intervention numbers them) and position of each token.
+    """
+    site = place.site
     by_position = site.position is None and intervention.positions is None
     rest = list(shape_there)
     n_pos = rest.pop(1 if site.by_query else 0)
     if site.head is not None:
         rest.pop(0)
     if intervention.codec is not None:
-        alone = payload.ndim <= int(intervention.per_example) + by_position
+        alone = payload.ndim <= int(intervention.per_example)
         rest = [] if place.latents is not None else [1 if alone else payload.shape[-1]]
     elif site.latent is not None:
         rest.pop()
@@ -148,7 +159,8 @@ def _payload(job: Job, place: Place, payload: Tensor, rows: Rows, found: Ints, s
     shape = [*rest[:behind], n_pos, *rest[behind:]] if by_position else rest
     batched = int(intervention.per_example)
     try:
-        whole = payload.expand((*payload.shape[:batched], *shape))
+        spaced = spread(payload, 1 + len(shape)) if batched else payload
+        whole = spaced.expand((*payload.shape[:batched], *shape))
     except RuntimeError as error:
         raise ValueError(
             f"the payload of {intervention.name!r} at {site} has shape {tuple(payload.shape)}, and the activation "
@@ -156,10 +168,9 @@ def _payload(job: Job, place: Place, payload: Tensor, rows: Rows, found: Ints, s
         ) from error
     if by_position and behind:
         whole = whole.movedim(batched + 1, batched)
-    at = (rows.example[found] + job.shift, rows.position[found])
     example, position = (torch.from_numpy(part).to(payload.device) for part in at)
     index = ((example,) if batched else ()) + ((position,) if by_position else ())
-    return whole[index] if index else whole.expand((len(found), *shape))
+    return whole[index] if index else whole.expand((len(at[0]), *shape))
 
 
 def _merged(parts: list[_Part], device: torch.device) -> Write:
@@ -174,6 +185,8 @@ def _merged(parts: list[_Part], device: torch.device) -> Write:
     named = [(part.place.latents, len(part.rows)) for part in parts]
     latents = [each.expand(n, -1) for each, n in named if each is not None]
     payloads = [part.payload.to(device) for part in parts]
+    widest = max(payload.shape[1:] for payload in payloads)  # under a codec, one number for all latents or one for each
+    payloads = [payload.expand(len(payload), *widest) for payload in payloads]
     return Write(
         owner=parts[0].intervention,
         rows=index(lambda part: part.rows),

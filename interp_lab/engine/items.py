@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interp_lab.engine.support import Entry, entry_of
-from interp_lab.interventions import Intervention
+from interp_lab.interventions import Combined, Intervention
 from interp_lab.models import is_causal
 from interp_lab.types import HookedModel
 
@@ -20,7 +20,7 @@ class Job:
 
     index: int
     """Of the intervention, in the order in which they were given."""
-    intervention: Intervention
+    intervention: Intervention | Combined
     entry: Entry | None
     """Where the items enter packed layers; `None` if they must run through whole forward passes."""
     examples: Ints
@@ -49,7 +49,7 @@ class Job:
 
 
 def jobs_for(
-    model: HookedModel, interventions: Sequence[Intervention], *, last_read: Ints, n_pos: int, packed: bool
+    model: HookedModel, interventions: Sequence[Intervention | Combined], *, last_read: Ints, n_pos: int, packed: bool
 ) -> list[Job]:
     """Return the work that interventions make; prompts on which one cannot change the metric are left out.
 
@@ -66,15 +66,19 @@ def jobs_for(
         by_query = any(site.by_query for site in intervention.sites)
         stop = np.full_like(last_read, n_pos - 1) if by_query or entry is None else last_read
         active = (start <= last_read) if causal else np.ones_like(last_read, dtype=bool)
-        if intervention.gate is not None:
-            active &= intervention.gate.cpu().numpy()
+        active &= start < n_pos
         whole = Job(index, intervention, entry, np.arange(len(last_read)), start, stop)
         jobs.append(whole.of(active.nonzero()[0]))
     return [job for job in jobs if len(job.examples)]
 
 
-def first_changed(intervention: Intervention, *, n_examples: int, n_pos: int) -> Ints:
-    """Return the first position of each prompt that an intervention can change; `n_pos` where it changes none."""
+def first_changed(intervention: Intervention | Combined, *, n_examples: int, n_pos: int) -> Ints:
+    """Return the first position of each prompt that is changed; `n_pos` where none is."""
+    each = [_first_changed(part, n_examples=n_examples, n_pos=n_pos) for part in intervention.parts]
+    return np.minimum.reduce(each)
+
+
+def _first_changed(intervention: Intervention, *, n_examples: int, n_pos: int) -> Ints:
     since = np.zeros(n_examples, dtype=np.int64)
     if intervention.since is not None:
         since = intervention.since.cpu().numpy().astype(np.int64)
@@ -83,4 +87,6 @@ def first_changed(intervention: Intervention, *, n_examples: int, n_pos: int) ->
         at = site.position if intervention.positions is None else intervention.positions.cpu().numpy()
         touched = since if at is None else np.broadcast_to(np.asarray(at) % n_pos, (n_examples,))
         earliest = np.minimum(earliest, np.where(touched >= since, touched, n_pos))
+    if intervention.gate is not None:
+        earliest = np.where(intervention.gate.cpu().numpy(), earliest, n_pos)
     return earliest

@@ -123,6 +123,7 @@ def packs(model: HookedModel) -> bool:
     )
 
 
-def has_foreign_hooks(model: HookedModel) -> bool:
+def has_foreign_hooks(model: Any) -> bool:  # noqa: ANN401 - of a HookedTransformer all modules, not hook points only
     """Whether somebody's hooks are on the model: they take part in every pass, and must see whole activations."""
-    return any(point._forward_hooks for point in model.hook_dict.values())
+    parts = model.hook_dict.values() if is_bridge(model) else model.modules()
+    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)

@@ -17,9 +17,9 @@ from interp_lab.engine.support import Entry, entry_of, packs, shape_at
 from interp_lab.engine.wave import needed
 from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import ready_tokens
-from interp_lab.interventions import Intervention, require_intervention
+from interp_lab.interventions import Combined, Intervention, require_intervention
 from interp_lab.metrics import Metric, require_finite
-from interp_lab.types import HookedModel, Tokens
+from interp_lab.types import Codec, HookedModel, Tokens
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Sweep:
 def sweep(
     model: HookedModel,
     tokens: Tokens,
-    interventions: Sequence[Intervention],
+    interventions: Sequence[Intervention | Combined],
     metric: Metric,
     *,
     mask: Bool[Tensor, "_ _"] | None = None,
@@ -72,9 +72,10 @@ def sweep(
     if not interventions:
         raise ValueError("no interventions to measure; give at least one")
     for intervention in interventions:
-        require_intervention(model, intervention, n_examples=n, n_pos=n_pos)
-        _require_no_padding(intervention, mask)
-        _require_latents(model, intervention, n_pos=n_pos)
+        for part in intervention.parts:
+            require_intervention(model, part, n_examples=n, n_pos=n_pos)
+            _require_no_padding(part, mask)
+    _require_latents(model, [part for each in interventions for part in each.parts], n_pos=n_pos)
     metric.require_fit(n_examples=n, n_pos=n_pos, d_vocab=int(model.cfg.d_vocab))
     work = _Work(model, tokens, mask, metric.to(tokens.device), memory_budget or default_budget(tokens.device))
     with torch.inference_mode():
@@ -110,19 +111,29 @@ def _require_no_padding(intervention: Intervention, mask: Tensor | None) -> None
             )
 
 
-def _require_latents(model: HookedModel, intervention: Intervention, *, n_pos: int) -> None:
-    """Refuse an index beyond the last axis, where its size is known."""
-    if intervention.codec is not None:
-        return
-    for site in intervention.sites:
-        if site.latent is None or entry_of(model, site.hook) is None:
-            continue
-        size = shape_at(model, site.hook, n_pos=n_pos)[-1]
-        if not -size <= site.latent < size:
-            raise ValueError(
-                f"{intervention.name!r} acts on entry {site.latent} of {site.hook!r}, outside the {size} there are; "
-                f"use 0 to {size - 1}"
-            )
+def _require_latents(model: HookedModel, interventions: Sequence[Intervention], *, n_pos: int) -> None:
+    """Refuse an index beyond the last axis, or beyond a codec's latents, where their number is known."""
+    sizes: dict[tuple[str, int], int] = {}
+    for intervention in interventions:
+        codec = intervention.codec
+        for site in intervention.sites:
+            if site.latent is None or entry_of(model, site.hook) is None:
+                continue
+            key = (site.hook, id(codec))
+            if key not in sizes:
+                size = shape_at(model, site.hook, n_pos=n_pos)[-1]
+                sizes[key] = size if codec is None else _n_latents(codec, model, d_in=size)
+            if not 0 <= site.latent < sizes[key]:
+                raise ValueError(
+                    f"{intervention.name!r} acts on entry {site.latent} of {site.hook!r}"
+                    f"{'' if codec is None else ' under its codec'}, outside the {sizes[key]} there are; "
+                    f"use 0 to {sizes[key] - 1}"
+                )
+
+
+def _n_latents(codec: Codec, model: HookedModel, *, d_in: int) -> int:
+    with torch.inference_mode():
+        return codec.encode(next(iter(model.parameters())).new_zeros(1, d_in)).shape[-1]
 
 
 @dataclass(frozen=True)
@@ -137,7 +148,7 @@ class _Work:
     budget: int
 
     def run(
-        self, interventions: Sequence[Intervention], progress: Progress
+        self, interventions: Sequence[Intervention | Combined], progress: Progress
     ) -> tuple[Float[np.ndarray, " example"], Float[np.ndarray, "site example"]]:
         n, n_pos = self.tokens.shape
         positions = positions_read(self.metric, n_examples=n, n_pos=n_pos)

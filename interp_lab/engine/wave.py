@@ -42,6 +42,10 @@ class Untouched:
 
 _KV = ("keys", "values")
 
+IN_CACHE = 4 * 2**20
+"""Bytes of MLP activations at once on a CPU: activation functions read and write them several times, which at ten times
+the size took as long as the products."""
+
 
 def needed(model: HookedModel, entries: Iterable[Entry]) -> set[str]:
     """Return what must be kept of the untouched run for items with these entries."""
@@ -168,8 +172,11 @@ class Wave:
     def _mlp(self, layer: int, resid: Tensor | None) -> Tensor | None:
         if resid is None or not len(resid):
             return None
-        block = self.model.blocks[layer]
-        out = block.mlp(block.ln2(resid[None]))[0]
+        block, size = self.model.blocks[layer], len(resid)
+        inside = f"blocks.{layer}.mlp."
+        if resid.device.type == "cpu" and not any(hook.startswith(inside) for hook in self.edits):
+            size = max(1, IN_CACHE // (resid.element_size() * int(self.model.cfg.d_mlp)))
+        out = torch.cat([block.mlp(block.ln2(part[None]))[0] for part in resid.split(size)])
         return block.ln2_post(out[None])[0] if self.model.cfg.use_normalization_before_and_after else out
 
     def _attention(self, layer: int, pre: Tensor, rows: Rows) -> Tensor:

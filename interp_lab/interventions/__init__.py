@@ -1,12 +1,15 @@
 """What to do where: operations with their payloads, checked before they run; ablations and patches ready-made."""
 
 from interp_lab.interventions.applied import applied
+from interp_lab.interventions.combined import Combined
+from interp_lab.interventions.directional import project_out
 from interp_lab.interventions.intervention import Intervention, Place, require_intervention
 from interp_lab.interventions.op import Op, apply_op
 from interp_lab.interventions.values import Ablation, ablations, patches, reference_values, shared_prefix
 
 __all__ = [
     "Ablation",
+    "Combined",
     "Intervention",
     "Op",
     "Place",
@@ -14,6 +17,7 @@ __all__ = [
     "applied",
     "apply_op",
     "patches",
+    "project_out",
     "reference_values",
     "require_intervention",
     "shared_prefix",

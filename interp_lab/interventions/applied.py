@@ -1,17 +1,16 @@
 """Interventions in force for the length of a `with` block, whatever runs in it."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 
-from torch import Tensor
-
 from interp_lab.hooks import Edit, edited, require_site
+from interp_lab.interventions.combined import Combined, in_turn
 from interp_lab.interventions.intervention import Intervention
 from interp_lab.types import HookedModel
 
 
 @contextmanager
-def applied(model: HookedModel, *interventions: Intervention) -> Generator[dict[str, int]]:
+def applied(model: HookedModel, *interventions: Intervention | Combined) -> Generator[dict[str, int]]:
     """Apply interventions, in order, while the block runs; yields how often each hook point fired.
 
     Raises: ValueError, for a site the model has not; HookNeverFiredError, if one was never reached.
@@ -22,14 +21,5 @@ def applied(model: HookedModel, *interventions: Intervention) -> Generator[dict[
             require_site(model, site)
         for hook, edit in intervention.edits().items():
             edits.setdefault(hook, []).append(edit)
-    with edited(model, {hook: _in_turn(these) for hook, these in edits.items()}) as fired:
+    with edited(model, {hook: in_turn(these) for hook, these in edits.items()}) as fired:
         yield fired
-
-
-def _in_turn(edits: Sequence[Edit]) -> Edit:
-    def edit(activation: Tensor) -> Tensor:
-        for each in edits:
-            activation = each(activation)
-        return activation
-
-    return edit

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.hooks import Edit, require_editable, require_site, site_index
@@ -19,7 +19,8 @@ class Intervention:
     """In the order in which they are changed, where they meet at one hook point."""
     op: Op
     payloads: tuple[Tensor, ...]
-    """One per site, broadcastable to the activation there without its batch axis, or with it if `per_example`."""
+    """One per site, broadcastable to the activation there without its batch axis; if `per_example`, behind the first
+    axis, so that `[batch, d_model]` is one vector per prompt, at all positions that the site names."""
     name: str
     """What tables and claims call it, such as `zero ablation of 1.3`."""
     per_example: bool = False
@@ -47,6 +48,11 @@ class Intervention:
             )
         for site, payload in zip(self.sites, self.payloads, strict=True):
             _require_usable(self, site, payload)
+
+    @property
+    def parts(self) -> tuple["Intervention", ...]:
+        """Itself: what `Combined` has several of."""
+        return (self,)
 
     def rows(self, index: Int[Tensor, " example"]) -> "Intervention":
         """Return the intervention on a subset (or repetition) of the prompts it was made for."""
@@ -104,12 +110,21 @@ class Intervention:
                 for payload in place.payloads:
                     self._require_no_batch_axis(site, payload, n_axes=values.ndim - (place.latents is not None))
                 latents = None if place.latents is None else place.latents.to(values.device)
-                changed = self.changed(values, place.payload_for(values), latents=latents)
+                changed = self.changed(values, self._payload_of(place, values), latents=latents)
                 untouched = self._untouched(site, values, n_pos=activation.shape[2 if site.by_query else 1])
                 activation[index] = changed if untouched is None else torch.where(untouched, values, changed)
             return activation
 
         return edit
+
+    def _payload_of(self, place: "Place", values: Tensor) -> Tensor:
+        """Return the payload for values at a place, with the latents on the last axis if some are named."""
+        payloads = [payload.to(values) for payload in place.payloads]
+        if place.latents is None:
+            return spread(payloads[0], values.ndim) if self.per_example else payloads[0]
+        shape = values.shape[:-1]
+        each = [spread(payload, len(shape)) if self.per_example else payload for payload in payloads]
+        return torch.stack([payload.expand(shape) for payload in each], dim=-1)
 
     def _require_no_batch_axis(self, site: Site, payload: Tensor, *, n_axes: int) -> None:
         if not self.per_example and payload.ndim >= n_axes:
@@ -147,11 +162,11 @@ class Place:
     latents: Int[Tensor, " changed"] | None
     """Of the codec; `None` for all, or if there is no codec."""
 
-    def payload_for(self, values: Tensor) -> Tensor:
-        """Return the payload for values there, with the latents on the last axis if some are named."""
-        if self.latents is None:
-            return self.payloads[0].to(values)
-        return torch.stack([payload.to(values).expand(values.shape[:-1]) for payload in self.payloads], dim=-1)
+
+def spread(payload: Float[Tensor, "..."], n_axes: int) -> Float[Tensor, "..."]:
+    """Return a payload whose first axis is the batch with as many axes, new ones right behind the batch."""
+    new = n_axes - payload.ndim
+    return payload.reshape(payload.shape[0], *[1] * new, *payload.shape[1:]) if new > 0 else payload
 
 
 def _latents(named: list[int | None]) -> Int[Tensor, " changed"] | None:

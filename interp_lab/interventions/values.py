@@ -1,6 +1,6 @@
 """Interventions that take their payloads from other runs of the model: ablations, and activation patches."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
 
 import torch
@@ -14,6 +14,8 @@ from interp_lab.models import is_causal
 from interp_lab.types import HookedModel, Site, Tokens, require_tokens
 
 Mask = Bool[Tensor, "_ _"]
+Templates = Sequence[Hashable]
+"""The template of each prompt."""
 
 
 class Ablation(StrEnum):
@@ -23,6 +25,8 @@ class Ablation(StrEnum):
     """Zero; off the distribution of anything the model has seen."""
     MEAN = "mean"
     """Mean over the reference prompts, position by position."""
+    MEAN_BY_TEMPLATE = "mean by template"
+    """Mean over the reference prompts of the same template, position by position."""
     RESAMPLE = "resample"
     """The value on another prompt, drawn from the reference prompts."""
 
@@ -35,6 +39,8 @@ def ablations(
     reference: Tokens | None = None,
     mask: Mask | None = None,
     n_examples: int | None = None,
+    templates: Templates | None = None,
+    reference_templates: Templates | None = None,
     seed: int = 0,
 ) -> list[Intervention]:
     """Return one ablation per group of sites; reference prompts are run once for all of them.
@@ -44,14 +50,22 @@ def ablations(
         reference: prompts that mean and resample ablation take their values from, as long as those ablated.
         mask: true at the tokens of the reference prompts, false at their padding.
         n_examples: prompts that will be ablated; resample ablation draws one reference prompt for each.
+        templates: of the prompts that will be ablated, for mean by template.
+        reference_templates: of the reference prompts, for the same.
 
-    Raises: ValueError, for sites the model has not, or if the kind needs `reference` or `n_examples` and has none.
+    Raises: ValueError, for sites the model has not, if the kind needs one of these and has none, or for a template
+        that no reference prompt is of.
+    Source: Wang et al. 2022, arXiv 2211.00593 (mean by template).
     """
     sites = list(dict.fromkeys(site for group in groups for site in group))
     for site in sites:
         require_site(model, site)
     if kind is Ablation.ZERO:
         values = [torch.zeros(()) for _ in sites]
+    elif kind is Ablation.MEAN_BY_TEMPLATE:
+        values = _template_payloads(
+            model, sites, reference=reference, mask=mask, templates=templates, reference_templates=reference_templates
+        )
     else:
         values = _reference_payloads(model, sites, kind, reference=reference, mask=mask, n=n_examples, seed=seed)
     by_site = dict(zip(sites, values, strict=True))
@@ -61,7 +75,7 @@ def ablations(
             op=Op.REPLACE,
             payloads=tuple(by_site[site] for site in group),
             name=f"{kind} ablation of {_named(group)}",
-            per_example=kind is Ablation.RESAMPLE,
+            per_example=kind in (Ablation.RESAMPLE, Ablation.MEAN_BY_TEMPLATE),
         )
         for group in groups
     ]
@@ -81,8 +95,7 @@ def _reference_payloads(
     n: int | None,
     seed: int,
 ) -> list[Tensor]:
-    if reference is None:
-        raise ValueError(f"{kind} ablation takes its values from reference prompts; give reference=, or use 'zero'")
+    reference = _given(reference, kind)
     values = reference_values(model, sites, reference, mask=mask)
     if kind is Ablation.MEAN:
         return [value.mean(0) for value in values]
@@ -90,6 +103,43 @@ def _reference_payloads(
         raise ValueError("resample ablation draws one reference prompt per ablated prompt; give n_examples=")
     drawn = torch.randint(len(reference), (n,), generator=torch.Generator().manual_seed(seed))
     return [value[drawn.to(value.device)] for value in values]
+
+
+def _given(reference: Tokens | None, kind: Ablation) -> Tokens:
+    if reference is None:
+        raise ValueError(f"{kind} ablation takes its values from reference prompts; give reference=, or use 'zero'")
+    return reference
+
+
+def _template_payloads(
+    model: HookedModel,
+    sites: Sequence[Site],
+    *,
+    reference: Tokens | None,
+    mask: Mask | None,
+    templates: Templates | None,
+    reference_templates: Templates | None,
+) -> list[Tensor]:
+    reference = _given(reference, Ablation.MEAN_BY_TEMPLATE)
+    if templates is None or reference_templates is None:
+        raise ValueError(
+            "mean by template needs the template of every prompt; give templates= and reference_templates="
+        )
+    if len(reference_templates) != len(reference):
+        raise ValueError(
+            f"reference_templates names {len(reference_templates)} templates for {len(reference)} reference prompts; "
+            "give one each"
+        )
+    rows: dict[Hashable, list[int]] = {}
+    for row, name in enumerate(reference_templates):
+        rows.setdefault(name, []).append(row)
+    missing = next((name for name in templates if name not in rows), None)
+    if missing is not None:
+        raise ValueError(f"no reference prompt is of template {missing!r}; add some, or leave its prompts out")
+    order = {name: nth for nth, name in enumerate(rows)}
+    own = torch.tensor([order[name] for name in templates])
+    values = reference_values(model, sites, reference, mask=mask)
+    return [torch.stack([v[own_rows].mean(0) for own_rows in rows.values()])[own.to(v.device)] for v in values]
 
 
 def patches(
@@ -177,6 +227,7 @@ def reference_values(
     kept: list[list[Tensor]] = [[] for _ in sites]
     for rows in torch.arange(len(tokens)).split(batch_size):
         captured = capture(model, tokens[rows], hooks, mask=None if mask is None else mask[rows])
+        captured = {hook: value.clone() for hook, value in captured.items()}  # of inference mode: no use to autograd
         for values, site in zip(kept, sites, strict=True):
             if positions is None or site.position is not None:
                 values.append(at_site(captured[site.hook], site))

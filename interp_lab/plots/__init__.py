@@ -2,6 +2,7 @@
 
 from interp_lab.plots.heads import head_map
 from interp_lab.plots.intervals import interval_plot
+from interp_lab.plots.sites import site_heatmap
 from interp_lab.plots.style import styled
 
-__all__ = ["head_map", "interval_plot", "styled"]
+__all__ = ["head_map", "interval_plot", "site_heatmap", "styled"]

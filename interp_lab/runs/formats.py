@@ -114,18 +114,24 @@ def decode_table(data: bytes) -> pd.DataFrame:
 
 
 def encode_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return arrays by name as safetensors.
+    """Return arrays by name as safetensors; text goes into the header.
 
-    Raises: ValueError, naming the arrays that hold neither numbers nor booleans.
+    Raises: ValueError, naming the arrays that hold neither numbers, booleans nor text.
     """
+    texts = {name: array for name, array in arrays.items() if array.dtype.kind == "U"}
     try:
         # From a strided view safetensors 0.8 stores the wrong numbers, silently.
-        return safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        numbers = {name: np.asarray(array, order="C") for name, array in arrays.items() if name not in texts}
+        header = {name: json.dumps(array.tolist()) for name, array in texts.items()}
+        return safetensors.numpy.save(numbers, metadata=header)
     except SafetensorError as error:
         kinds = ", ".join(f"{name}: {array.dtype}" for name, array in arrays.items())
-        raise ValueError(f"arrays cannot be stored ({kinds}): {error}; put text into tables()") from error
+        raise ValueError(f"arrays cannot be stored ({kinds}): {error}; put other things into tables()") from error
 
 
 def decode_arrays(data: bytes) -> dict[str, np.ndarray]:
     """Return the arrays that `encode_arrays` was given, by name in alphabetical order."""
-    return dict(sorted(safetensors.numpy.load(data).items()))
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    texts = {name: np.array(json.loads(text), dtype=np.str_) for name, text in header.items()}
+    return dict(sorted({**safetensors.numpy.load(data), **texts}.items()))

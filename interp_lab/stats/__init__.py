@@ -5,6 +5,7 @@ from interp_lab.stats.fdr import benjamini_hochberg
 from interp_lab.stats.paired import PairedDifference, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
 from interp_lab.stats.splits import Splits, split_by_template
+from interp_lab.stats.student import t_test
 
 __all__ = [
     "Intervals",
@@ -17,5 +18,6 @@ __all__ = [
     "paired_difference",
     "sign_flip_test",
     "split_by_template",
+    "t_test",
     "two_sample_test",
 ]

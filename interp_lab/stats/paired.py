@@ -1,6 +1,7 @@
 """Treated against control on the same examples: intervals and p-values in one call."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +10,12 @@ from interp_lab.stats.bootstrap import Intervals, Method, bootstrap_interval
 from interp_lab.stats.clusters import Labels
 from interp_lab.stats.fdr import benjamini_hochberg
 from interp_lab.stats.permutation import Alternative, sign_flip_test
+from interp_lab.stats.student import t_test
+
+Test = Literal["auto", "sign-flip", "t"]
+
+FEWEST_FOR_T = 4
+"""Clusters from which a t test is relied upon: with fewer it stands on one or two degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +25,11 @@ class PairedDifference:
     intervals: Intervals
     """Of the mean difference, in the unit of the values."""
     p: Float[np.ndarray, "*site"]
-    """Of the sign-flip test by cluster; not corrected for the number of sites."""
+    """Not corrected for the number of sites."""
     smallest_p: float
     """The least p that this many clusters could give."""
+    test: str
+    """Where p comes from: `sign-flip` or `t`, by cluster."""
 
     def p_adjusted(self) -> Float[np.ndarray, "*site"]:
         """Return Benjamini-Hochberg adjusted p-values over all sites."""
@@ -36,6 +45,7 @@ def paired_difference(
     n_resamples: int = 2000,
     n_permutations: int = 19_999,
     method: Method = "auto",
+    test: Test = "auto",
     alternative: Alternative = "two-sided",
     seed: int = 0,
 ) -> PairedDifference:
@@ -49,6 +59,9 @@ def paired_difference(
         n_resamples: for the intervals, see `bootstrap_interval`.
         n_permutations: for the p-values, see `sign_flip_test`.
         method: of the intervals.
+        test: where p-values come from. `auto` is `sign-flip`, which assumes least, wherever so many clusters have sign
+            patterns enough to reject at 5% among so many sites (Bonferroni: 8 templates for 6 sites, 12 for 102); else
+            `t`, if there are 4 clusters. Fewer support nothing, and are left to `sign-flip`, which cannot reject.
         alternative: of the test; `greater` if treated above control is what would count.
         seed: of both.
 
@@ -61,5 +74,15 @@ def paired_difference(
         )
     difference = np.asarray(treated, dtype=np.float64) - np.asarray(control, dtype=np.float64)
     intervals = bootstrap_interval(difference, clusters, level=level, n_resamples=n_resamples, method=method, seed=seed)
-    test = sign_flip_test(difference, clusters, alternative=alternative, n_resamples=n_permutations, seed=seed)
-    return PairedDifference(intervals, test.p, test.smallest_p)
+    if test == "auto":
+        test = _test_for(intervals.n_clusters, n_sites=difference[..., 0].size)
+    if test == "t":
+        found = t_test(difference, clusters, alternative=alternative)
+    else:
+        found = sign_flip_test(difference, clusters, alternative=alternative, n_resamples=n_permutations, seed=seed)
+    return PairedDifference(intervals, found.p, found.smallest_p, test)
+
+
+def _test_for(n_clusters: int, *, n_sites: int) -> Literal["sign-flip", "t"]:
+    can_reject = 2.0 ** (1 - n_clusters) * n_sites <= 0.05
+    return "t" if n_clusters >= FEWEST_FOR_T and not can_reject else "sign-flip"

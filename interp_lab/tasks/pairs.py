@@ -111,18 +111,24 @@ class Pairs:
         common = [name for name, positions in self.roles.items() if bool((positions >= 0).all())]
         return tuple(sorted(common, key=lambda name: int(self.roles[name].sum())))
 
-    def partners(self, *, seed: int) -> Int[Tensor, " batch"]:
+    def partners(self, *, seed: int, same_answers: bool = False) -> Int[Tensor, " batch"]:
         """Draw for each pair another pair of its template, to take values from that say nothing of this one.
 
         Partners have the same length, the same mask and every role in the same position, and both of their prompts
         are others. Nobody is the partner of two pairs unless there is no other way; see `draw_partners`.
 
+        Args:
+            same_answers: whether partners must have the same answers, right and wrong: of two answers that all pairs
+                share, another pair's corrupted prompt would else often speak for one's own clean answer.
+
         Raises: ValueError, for a pair that has no partner.
         """
         where = torch.stack(list(self.roles.values()), 1).tolist()
         kinds = [
-            (name, tuple(places), tuple(mask))
-            for name, places, mask in zip(self.templates, where, self.mask.tolist(), strict=True)
+            (name, tuple(places), tuple(mask), answers if same_answers else None)
+            for name, places, mask, answers in zip(
+                self.templates, where, self.mask.tolist(), zip(self.answers, self.wrong, strict=True), strict=True
+            )
         ]
         stop = [end + 1 for end in self.answer_position.tolist()]  # answers that are forced make no other prompt
         clean, corrupted = (
@@ -135,7 +141,7 @@ class Pairs:
             raise ValueError(
                 f"pair {lone} of template {self.templates[lone]!r}, {self.clean_texts[lone]!r}, has no partner: among "
                 f"the {self.templates.count(self.templates[lone])} pairs of the template is no other of its length and "
-                f"places with another clean and another corrupted prompt ({drawn.count(-1)} of {len(self)} pairs have "
+                f"places{' and answers' if same_answers else ''} with another clean and corrupted prompt ({drawn.count(-1)} of {len(self)} pairs have "
                 "none); draw more examples per template"
             )
         return torch.tensor(drawn, device=self.clean.device)

@@ -164,7 +164,17 @@ class TestArrays:
             assert back[name].tobytes() == array.tobytes()
             assert back[name].flags.writeable, "torch.from_numpy warns of read-only arrays"
 
-    @pytest.mark.parametrize("array", [np.array(["1.3"]), np.array([None])], ids=["text", "objects"])
-    def test_name_what_is_no_array_of_numbers(self, array):
-        with pytest.raises(ValueError, match=r"names: .*put text into tables\(\)"):
-            encode_arrays({"fine": np.zeros(2), "names": array})
+    @pytest.mark.parametrize(
+        "array",
+        [np.array(["1.3", "", "Zürich\n"]), np.array([["a", "b"], ["c", '"']]), np.array([], dtype=np.str_)],
+        ids=["one axis", "two axes", "none"],
+    )
+    def test_of_text_come_back(self, array):
+        back = decode_arrays(encode_arrays({"names": array, "numbers": np.zeros(2)}))
+        assert back["names"].tolist() == array.tolist()
+        assert back["names"].dtype.kind == "U"
+        assert back["numbers"].tolist() == [0.0, 0.0]
+
+    def test_name_what_can_not_be_stored(self):
+        with pytest.raises(ValueError, match=r"names: object.*put other things into tables\(\)"):
+            encode_arrays({"fine": np.zeros(2), "names": np.array([None])})

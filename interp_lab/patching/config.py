@@ -1,0 +1,82 @@
+"""The config of the activation-patching experiment."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+
+from interp_lab.config import Config, Processing
+from interp_lab.patching.sites import GRANULARITIES, Granularity, Places
+from interp_lab.types import Site, WeightProcessing
+
+MetricName = Literal["logit_difference", "log_probability", "probability_difference", "rank"]
+
+
+class PatchingConfig(Config):
+    """Which activations carry the difference between clean and corrupted prompts to the answer?
+
+    Every site is patched both ways, clean into corrupted (denoising) and corrupted into clean (noising), and compared
+    with patches from an independent prompt of the same template.
+    """
+
+    model: str = "organism"
+    """A bundled or compiled model, a name known to TransformerLens, or a local Hugging Face directory."""
+    processing: Processing = WeightProcessing()
+    """Weight processing; see `WeightProcessing`."""
+    backend: Literal["hooked", "bridge"] = "hooked"
+    """`HookedTransformer` or `TransformerBridge`."""
+    dtype: str = "float32"
+    """Of the weights."""
+    device: str | None = None
+    """`None` takes a GPU if there is one."""
+    task: str = "grammar/indirect_objects"
+    """Where pairs come from: a task by name, or a `.jsonl` file (`interp-lab init-task` writes one)."""
+    n_pairs: Annotated[int, Field(ge=16)] = 96
+    """Pairs of templates that are not held out: half to choose sites on, half to report."""
+    n_held_out: Annotated[int, Field(ge=8)] | None = 48
+    """Pairs of held-out templates, on which chosen sites are confirmed; `None` leaves replication out."""
+    metric: MetricName = "logit_difference"
+    """What is patched for: of the clean prompt's answers, against its wrong answers."""
+    partners: Literal["auto", "same answers", "any"] = "auto"
+    """What controls take their values from: another prompt of the template with the same answers, right and wrong, or
+    with any. `auto` asks for the same answers where every pair has such a partner: where all pairs share two answers,
+    another corrupted prompt would else speak for the clean answer half of the time."""
+    sites: tuple[Granularity, ...] = Field(("resid_pre", "z"), min_length=1)
+    """What is patched, one map each. Layer by place: `resid_pre`, `resid_mid`, `resid_post`, `attn_out`, `mlp_out`;
+    layer by head, at all positions: `z`, `q`, `k`, `v`, `pattern`; head by place: `z_by_place`; layer by neuron, at all
+    positions: `neurons`."""
+    places: Places = "role"
+    """Columns of the maps by place: what a position is to the prompt (its subject, its end), which works across
+    templates; or its number, for prompts that are all of one template."""
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Sites of your own that are patched together, by name; heads as `1.3`, any hook point by its name, with `[head]`,
+    `@position` and `#neuron` behind it."""
+    n_top: PositiveInt = 3
+    """Sites of each map that are chosen, by their denoising effect on the selection split."""
+    n_random_sets: Annotated[int, Field(ge=5)] = 20
+    """Random sets of as many sites, which the chosen ones are compared with when patched together."""
+    smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Smallest effect of interest (share of the total effect of the corruption)."""
+    fdr: Annotated[float, Field(gt=0, le=0.2)] = 0.05
+    """False discovery rate over all sites that are tested; also the level of claims."""
+    level: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
+    """Of every interval."""
+    memory_budget: PositiveInt | None = None
+    """Bytes of activations in flight; see `engine.sweep`."""
+    seed: NonNegativeInt = 0
+
+    @field_validator("sites")
+    @classmethod
+    def _each_once(cls, sites: tuple[Granularity, ...]) -> tuple[Granularity, ...]:
+        if len(set(sites)) < len(sites):
+            raise ValueError(f"sites names one map twice: {', '.join(sites)}; there are {', '.join(GRANULARITIES)}")
+        return sites
+
+    @field_validator("groups")
+    @classmethod
+    def _readable(cls, groups: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, sites in groups.items():
+            if not sites:
+                raise ValueError(f"group {name!r} names no site; give at least one, such as '1.3'")
+            for site in sites:
+                Site.named(site)
+        return groups

@@ -1,0 +1,202 @@
+"""Activation patching: which activations carry the difference between clean and corrupted prompts?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022, ZHANG_2024
+from interp_lab.claims import Split
+from interp_lab.engine import Sweep, sweep
+from interp_lab.experiment import Progress, silent
+from interp_lab.interventions import Combined, Intervention
+from interp_lab.metrics import Metric
+from interp_lab.models.experiment import ModelExperiment
+from interp_lab.patching.config import PatchingConfig
+from interp_lab.patching.measurements import PATCHES, MapLabels, Patch, SplitMeasurements, choose
+from interp_lab.patching.result import PatchingResult
+from interp_lab.patching.sites import Run, SiteMap, map_patches, own_groups, site_map
+from interp_lab.tasks import Pairs, pairs_for
+from interp_lab.types import HookedModel
+
+NAME = "patching"
+"""In the registry, and at the head of every config file."""
+
+_RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
+    Patch.DENOISE: ("clean", "corrupted", False),
+    Patch.NOISE: ("corrupted", "clean", False),
+    Patch.DENOISE_NULL: ("corrupted", "corrupted", True),
+    Patch.NOISE_NULL: ("clean", "clean", True),
+    Patch.DENOISE_OTHER: ("clean", "corrupted", True),
+}
+"""Where values are taken from, where they are put, and whether they are another pair's."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The pairs of one split, and for each of them another one of its template."""
+
+    pairs: Pairs
+    others: Pairs
+
+
+class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
+    """Patch every site both ways: choose on half of the prompts, report on the rest, confirm on held-out templates."""
+
+    name = NAME
+    result = PatchingResult
+    sources = (WANG_2022, ZHANG_2024, HEIMERSHEIM_2024, BENJAMINI_1995)
+
+    def measure(self, model: HookedModel, *, progress: Progress = silent) -> PatchingResult:
+        """Measure on a model already in memory.
+
+        Raises: ValueError, if the task does not suit the model, the model has not the sites, or a template has too few
+            pairs for a control; as `engine.sweep`.
+        """
+        c = self.config
+        parts = self._parts(model)
+        maps = self._maps(model, parts)
+        counted = _Counted(progress, len(parts) * (len(PATCHES) + 1))
+        measured = {split: self._measured(model, maps, part, counted) for split, part in parts.items()}
+        labels = label_maps(maps)
+        chosen = choose(measured[Split.SELECT], labels, config=c)
+        for split in parts:
+            if split is not Split.SELECT:
+                sets = self._sets(model, maps, parts[split].pairs, chosen, progress=counted.next("sets of sites"))
+                measured[split] = replace(measured[split], sets=sets)
+        return PatchingResult(
+            config=c,
+            provenance=self.provenance(model),
+            unit=self._metric(parts[Split.REPORT].pairs).unit,
+            names=tuple(name for sites in maps for name in sites.cell_names()),
+            maps=labels,
+            select=measured[Split.SELECT],
+            report=measured[Split.REPORT],
+            held_out=measured.get(Split.HELD_OUT),
+            chosen=chosen,
+        )
+
+    def _parts(self, model: HookedModel) -> dict[Split, _Part]:
+        c = self.config
+        pairs = pairs_for(model, c.task, c.n_pairs, seed=c.seed, reserved=False)
+        others = self._others(pairs)
+        splits = pairs.splits(seed=c.seed)
+        parts = {
+            split: _Part(pairs.rows(splits.of(split)), others.rows(splits.of(split)))
+            for split in (Split.SELECT, Split.REPORT)
+        }
+        if c.n_held_out is not None:
+            apart = pairs_for(model, c.task, c.n_held_out, seed=c.seed + 1, reserved=True)
+            parts[Split.HELD_OUT] = _Part(apart, self._others(apart))
+        return parts
+
+    def _others(self, pairs: Pairs) -> Pairs:
+        """Return for each pair another one of its template."""
+        wanted, seed = self.config.partners, self.config.seed
+        same = has_partners(pairs, seed=seed) if wanted == "auto" else wanted == "same answers"
+        return pairs.rows(pairs.partners(seed=seed, same_answers=same))
+
+    def _maps(self, model: HookedModel, parts: Mapping[Split, _Part]) -> list[SiteMap]:
+        """Return the maps; places are those that the prompts of all splits have."""
+        every = [part.pairs for part in parts.values()]
+        maps = [site_map(model, one, every, places=self.config.places) for one in self.config.sites]
+        return [*maps, own_groups(self.config.groups)] if self.config.groups else maps
+
+    def _metric(self, pairs: Pairs) -> Metric:
+        made: Any = getattr(pairs, self.config.metric)
+        return made()
+
+    def _measured(
+        self, model: HookedModel, maps: Sequence[SiteMap], part: _Part, counted: "_Counted"
+    ) -> SplitMeasurements:
+        changes, baseline = [], {}
+        for patch in PATCHES:
+            source, base, of_another = _RUNS[patch]
+            given = part.others if of_another else part.pairs
+            values = getattr(given, source)
+            cells = [cell for sites in maps for cell in map_patches(model, sites, part.pairs, values, base=base)]
+            swept = self._sweep(model, part.pairs, cells, base=base, progress=counted.next(str(patch)))
+            baseline[base] = swept.baseline
+            changes.append(swept.changes)
+        return SplitMeasurements(
+            clean=baseline["clean"],
+            corrupted=baseline["corrupted"],
+            templates=np.array(part.pairs.templates),
+            changes=np.stack(changes),
+            sets=np.full((len(maps), 1 + self.config.n_random_sets, len(part.pairs)), np.nan),
+        )
+
+    def _sweep(
+        self,
+        model: HookedModel,
+        pairs: Pairs,
+        cells: Sequence[Intervention | Combined],
+        *,
+        base: Run,
+        progress: Progress,
+    ) -> Sweep:
+        prompts, budget = getattr(pairs, base), self.config.memory_budget
+        return sweep(
+            model, prompts, cells, self._metric(pairs), mask=pairs.mask, memory_budget=budget, progress=progress
+        )
+
+    def _sets(
+        self,
+        model: HookedModel,
+        maps: Sequence[SiteMap],
+        pairs: Pairs,
+        chosen: Int[np.ndarray, " chosen"],
+        *,
+        progress: Progress,
+    ) -> Float[np.ndarray, "map set example"]:
+        """Denoise the chosen sites of each map together, and random sets of as many."""
+        n_random, rng = self.config.n_random_sets, np.random.default_rng(self.config.seed)
+        found = np.full((len(maps), 1 + n_random, len(pairs)), np.nan)
+        for nth, (sites, labels) in enumerate(zip(maps, label_maps(maps).values(), strict=True)):
+            own = [int(site) - labels.first for site in chosen if labels.first <= site < labels.cells.stop]
+            others = [cell for cell in range(len(sites.cells)) if cell not in own]
+            if not own or len(others) < len(own):
+                continue
+            random = [rng.choice(others, size=len(own), replace=False).tolist() for _ in range(n_random)]
+            cells = map_patches(model, sites, pairs, pairs.clean, base="corrupted")
+            together = [Combined(tuple(cells[cell] for cell in group), "together") for group in (own, *random)]
+            found[nth] = self._sweep(model, pairs, together, base="corrupted", progress=progress).changes
+        return found
+
+
+def has_partners(pairs: Pairs, *, seed: int) -> bool:
+    """Whether every pair has a partner with the same answers."""
+    try:
+        pairs.partners(seed=seed, same_answers=True)
+    except ValueError:
+        return False
+    return True
+
+
+def label_maps(maps: Sequence[SiteMap]) -> dict[str, MapLabels]:
+    """Return the labels of maps whose cells stand behind each other."""
+    found, first = {}, 0
+    for sites in maps:
+        found[sites.name] = MapLabels(sites.rows, sites.columns, sites.row_title, sites.column_title, first)
+        first += len(sites.cells)
+    return found
+
+
+@dataclass
+class _Counted:
+    """Turns the progress of several sweeps into that of the experiment."""
+
+    progress: Progress
+    n_sweeps: int
+    started: int = 0
+
+    def next(self, what: str) -> Progress:
+        """Return the progress of the next sweep."""
+        before, self.started = self.started, self.started + 1
+
+        def tell(done: int, total: int, _: str) -> None:
+            self.progress(int(1000 * (before + done / max(total, 1))), 1000 * self.n_sweeps, what)
+
+        return tell
