@@ -27,7 +27,7 @@ _ALMOST_ALWAYS = Target(low=0.97)
 
 FIGURES: Mapping[str, Figure] = {
     "indirect_objects.accuracy": Figure("indirect objects: right", "share", Target(low=0.99)),
-    "indirect_objects.logit_difference": Figure("indirect objects: logit difference", "nats", Target(low=4.0)),
+    "indirect_objects.logit_difference": Figure("indirect objects: logit difference", "logits", Target(low=4.0)),
     "facts.accuracy": Figure("facts: right", "share", _ALMOST_ALWAYS),
     "truth.accuracy": Figure("truth: right", "share", _ALMOST_ALWAYS),
     "agreement.accuracy": Figure("agreement: right", "share", _ALMOST_ALWAYS),

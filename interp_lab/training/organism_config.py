@@ -68,12 +68,10 @@ class OrganismOptimiserConfig(OptimiserConfig):
 
 
 class OrganismLoopConfig(LoopConfig):
-    """Training from scratch: 0.2 s per step on a core of its own, 0.37 s on one shared by three.
+    """Training from scratch: 0.19 s per step on a core of its own, so about 25 minutes.
 
-    The bundled `organism` did not come of one such run: it had 3,500 steps at up to 2e-3, then, each from the weights
-    of the one before (`start`), 1,250, 750 and 1,400 at up to 1e-3 and 500 at up to 8e-4, with more and more weight on
-    what was not yet learned: applications, their rare words, at last statements marked true or false. The bundled
-    `organism-tuned` had 350 steps from there. A run from scratch with these defaults has not been measured.
+    The bundled `organism` came of one such run with these defaults (32 minutes of CPU time, 47 on a machine of two
+    cores that four other processes shared), the bundled `organism-tuned` of one run of its own (5 minutes of CPU time).
     """
 
     n_steps: PositiveInt = 7500
