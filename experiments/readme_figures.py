@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
+from interp_lab.patching import Patching, PatchingConfig
 
 FOLDER = Path(__file__).parent.parent / "docs/figures"
 
@@ -13,6 +14,9 @@ def main() -> None:
     for name in ("induction", "ablation"):
         result.figures()[name].write_image(FOLDER / f"{name}.png", scale=2)
     print(result.summary())
+    patched = Patching(PatchingConfig(task="grammar/loans", n_pairs=48, n_held_out=24, n_random_sets=10)).run()
+    patched.figures()["resid_pre denoise"].write_image(FOLDER / "patching.png", scale=2)
+    print(patched.summary())
 
 
 if __name__ == "__main__":

@@ -35,11 +35,15 @@ def test_captured_activations_agree(pair):
 def test_effects_of_every_head_agree(pair, kind):
     groups = [[Site.of_head(layer, head)] for layer in range(2) for head in range(4)]
     groups += [[Site("blocks.0.hook_mlp_out")], [Site("blocks.1.hook_resid_pre", position=4)]]
+    options = {"reference": random_tokens(seed=5), "n_examples": len(TOKENS)}
+    if kind is Ablation.MEAN_BY_TEMPLATE:
+        names = [str(row % 2) for row in range(len(TOKENS))]
+        options |= {"templates": names, "reference_templates": names[::-1]}
     changes = [
         effects_of(
             model,
             TOKENS,
-            ablations(model, groups, kind=kind, reference=random_tokens(seed=5), n_examples=len(TOKENS)),
+            ablations(model, groups, kind=kind, **options),
             next_token_loss(TOKENS),
         ).changes
         for model in pair

@@ -41,8 +41,9 @@ class AttentionHeadsConfig(Config):
     """False discovery rate over heads and types, and over effects; also the level of claims."""
     smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Smallest effect of interest: share of the gap between first-copy and second-copy loss."""
-    ablation: Ablation = Ablation.MEAN
-    """What a head's output is replaced with; means are taken by position over the sequences chosen on."""
+    ablation: Literal[Ablation.ZERO, Ablation.MEAN, Ablation.RESAMPLE] = Ablation.MEAN
+    """What a head's output is replaced with; means are taken by position over the sequences chosen on. Random tokens are
+    of no template."""
     level: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
     """Of every interval."""
     batch_size: PositiveInt = 32

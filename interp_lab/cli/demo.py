@@ -1,50 +1,62 @@
-"""`interp-lab demo`: a true result on a fresh machine, in under a minute."""
+"""`interp-lab demo`: true results on a fresh machine, in under two minutes."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from interp_lab.attention.config import AttentionHeadsConfig
-from interp_lab.attention.experiment import NAME, AttentionHeads
-from interp_lab.cli.show import console, progress_bar, show_heads
+from interp_lab.attention.experiment import AttentionHeads
+from interp_lab.cli.show import console, progress_bar, show_heads, show_patching
 from interp_lab.interventions import Ablation
 from interp_lab.organisms.compiled import compiled_names
+from interp_lab.patching.config import PatchingConfig
+from interp_lab.patching.experiment import Patching
 from interp_lab.reports import write_page
 from interp_lab.runs.folder import read_record
 
-TITLE = "What attention heads look like, and what they do"
+TITLE = "What attention heads look like and what they do; where answers come from"
+TASKS = ("grammar/indirect_objects", "grammar/facts", "grammar/loans")
+"""Behaviours of the organism that are traced by activation patching."""
+
+Shown = tuple[Any, Callable[[Any], None]]
+"""An experiment, and what prints its result."""
 
 
-def demo_configs() -> list[AttentionHeadsConfig]:
-    """Return the configs of the demo: the trained organism, then every compiled model."""
+def demo_experiments() -> dict[str, Shown]:
+    """Return the experiments of the demo by the name of their folder."""
     compiled = [
         AttentionHeadsConfig(model=name, period=8, second_period=10, held_out_period=6, ablation=Ablation.ZERO)
         for name in compiled_names()
     ]
-    return [AttentionHeadsConfig(), *compiled]
+    patched = [PatchingConfig(task=task, n_pairs=48, n_held_out=24, n_random_sets=10) for task in TASKS]
+    heads = {config.model: (AttentionHeads(config), show_heads) for config in (AttentionHeadsConfig(), *compiled)}
+    return {**heads, **{config.task: (Patching(config), show_patching) for config in patched}}
 
 
-def remove_old_run(folder: Path) -> None:
+def remove_old_run(folder: Path, *, experiment: str) -> None:
     """Remove what an earlier demo kept here, and nothing else.
 
     Raises: ValueError, if the folder holds something that no demo wrote.
     """
     if not folder.exists():
         return
-    if read_record(folder).experiment != NAME:
+    if read_record(folder).experiment != experiment:
         raise ValueError(f"{folder} holds a run of another experiment; give the demo a folder of its own with --out")
     shutil.rmtree(folder)
 
 
 def run_demo(out: Path) -> Path:
-    """Run every demo config, print a table for each, and write the page; returns its path."""
-    folders = {config.model: out / "runs" / config.model.replace("/", "-") for config in demo_configs()}
-    for folder in folders.values():
-        remove_old_run(folder)
+    """Run every experiment of the demo, print a table for each, and write the page; returns its path."""
+    experiments = demo_experiments()
+    folders = {name: out / "runs" / name.replace("/", "-") for name in experiments}
+    for name, (experiment, _) in experiments.items():
+        remove_old_run(folders[name], experiment=experiment.name)
     results = []
-    for config in demo_configs():
+    for name, (experiment, show) in experiments.items():
         with progress_bar() as progress:
-            results.append(AttentionHeads(config).run(None, folders[config.model], progress=progress))
-        show_heads(results[-1])
+            results.append(experiment.run(None, folders[name], progress=progress))
+        show(results[-1])
     page = write_page(out / "index.html", TITLE, results, reproduce="make demo")
     console.print(f"[bold]open {page}[/bold] in a browser; the numbers are in {out / 'runs'}", soft_wrap=True)
     return page

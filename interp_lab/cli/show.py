@@ -100,12 +100,36 @@ def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
         looks = row["looks_like"].split(", ")
         scores = [share_text(row, kind) for kind in TYPE_NAMES]
         marked = [f"[bold]{text}[/]" if kind in looks else text for kind, text in zip(TYPE_NAMES, scores, strict=True)]
-        rise = "{loss_rise:.2f} ({loss_rise_low:.2f} {loss_rise_high:.2f})".format(**row)
-        table.add_row(row["head"], *marked, rise, row["grade"][:1].upper())
+        table.add_row(row["head"], *marked, raw_text(row, "loss_rise"), row["grade"][:1].upper())
     console.print(table)
     legend = f"bold: looks like the type; shuffled keys {chance:.0%}; R replicated, C causal, D descriptive"
     console.print(legend, style="dim", highlight=False)
     console.print(result.summary() + "\n", highlight=False, soft_wrap=True)
+
+
+def show_patching(result: Any) -> None:  # noqa: ANN401 - a PatchingResult
+    """Print one row per chosen site: what is brought back and what is lost, the control, content, and the grades."""
+    frame = result.tables()["sites"].set_index("site")
+    unit = "% of the total effect" if result.is_normalised else f"{result.effect_unit}, raw"
+    as_text = share_text if result.is_normalised else raw_text
+    table = Table(title=f"{result.config.task} in {result.config.model}: {unit}", **_COMPACT)
+    for column in ("site", "denoising", "noising", "null", "other", "grade"):
+        table.add_column(column, no_wrap=True)
+    for site, grades in result.grades().items():
+        row = frame.loc[site].to_dict()
+        effects = [as_text(row, kind) for kind in ("denoise", "noise")]
+        others = [as_text(row, kind).split()[0] for kind in ("denoise_null", "denoise_other")]
+        table.add_row(site.replace("hook_", ""), *effects, *others, "/".join(str(grade)[:1].upper() for grade in grades))
+    console.print(table)
+    legend = "null, other: values of another corrupted, another clean prompt; grade: of denoising / of noising"
+    console.print(legend, style="dim", highlight=False, soft_wrap=True)
+    first, *_, last = result.summary().splitlines()
+    console.print(f"{first}\n{last}\n", highlight=False, soft_wrap=True)
+
+
+def raw_text(row: dict[str, Any], name: str) -> str:
+    """Return `0.71 (0.69 0.73)` from a table row: a number, and the ends of its interval."""
+    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} {row[f'{name}_high']:.2f})"
 
 
 def share_text(row: dict[str, Any], name: str) -> str:

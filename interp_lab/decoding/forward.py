@@ -123,6 +123,8 @@ def _last_logits(
     model: HookedModel, tokens: Tensor, mask: Tensor, options: dict[str, Any]
 ) -> Float[Tensor, "batch d_vocab"]:
     """Run all layers, and the final norm and the unembedding at the last position only."""
+    if tokens.shape[1] == 1:
+        return model(tokens, attention_mask=mask, **options)[:, -1]
     n_layers = int(model.cfg.n_layers)
     resid = model(tokens, attention_mask=mask, stop_at_layer=n_layers, **options)
     return forward_from(model, resid[:, -1:], n_layers)[:, -1]

@@ -9,7 +9,7 @@ import torch
 from interp_lab.engine.items import Job
 from interp_lab.types import HookedModel
 
-ON_CPU = 384 * 2**20
+ON_CPU = 128 * 2**20
 """Bytes of activations in flight; more makes nothing faster on a CPU."""
 SHARE_OF_FREE = 0.4
 """Of a GPU's free memory."""
@@ -28,6 +28,11 @@ class Costs:
     """Logits of one position."""
     n_pos: int
     n_read: int
+
+    @property
+    def whole_prompt(self) -> int:
+        """Bytes of one prompt with all its positions."""
+        return self.n_pos * (self.per_token + self.per_key + self.n_pos * self.per_score) + self.n_read * self.per_read
 
     def of(self, job: Job) -> np.ndarray:
         """Return the bytes that each item of a job takes."""
@@ -105,5 +110,6 @@ def _halves(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory did not suffice, on a GPU or (PyTorch has no class for it) on a CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether an error says that memory did not suffice, on a GPU or (PyTorch has no class for these) in a library."""
+    told = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in told)

@@ -49,11 +49,18 @@ class Job:
 
 
 def jobs_for(
-    model: HookedModel, interventions: Sequence[Intervention | Combined], *, last_read: Ints, n_pos: int, packed: bool
+    model: HookedModel,
+    interventions: Sequence[Intervention | Combined],
+    *,
+    first_real: Ints,
+    last_read: Ints,
+    n_pos: int,
+    packed: bool,
 ) -> list[Job]:
     """Return the work that interventions make; prompts on which one cannot change the metric are left out.
 
     Args:
+        first_real: of each prompt: what is before it (padding) is seen by no later position, nor read by the metric.
         last_read: last position of each prompt that the metric reads.
         packed: whether the model's layers can be run on packed tokens.
     """
@@ -67,7 +74,8 @@ def jobs_for(
         stop = np.full_like(last_read, n_pos - 1) if by_query or entry is None else last_read
         active = (start <= last_read) if causal else np.ones_like(last_read, dtype=bool)
         active &= start < n_pos
-        whole = Job(index, intervention, entry, np.arange(len(last_read)), start, stop)
+        begin = np.zeros_like(start) if entry is None else start if by_query else np.maximum(start, first_real)
+        whole = Job(index, intervention, entry, np.arange(len(last_read)), begin, stop)
         jobs.append(whole.of(active.nonzero()[0]))
     return [job for job in jobs if len(job.examples)]
 

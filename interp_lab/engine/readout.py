@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.engine.layout import Rows
@@ -84,3 +84,11 @@ def positions_read(metric: Metric, *, n_examples: int, n_pos: int) -> Int[np.nda
     if positions is None:
         return np.broadcast_to(np.arange(n_pos), (n_examples, n_pos))
     return positions.cpu().numpy()
+
+
+def first_real(mask: Bool[Tensor, "batch pos"] | None, positions: Int[np.ndarray, "batch read"]) -> np.ndarray:
+    """Return the first position of each prompt that is not padding, or 0 if the metric reads padding before it."""
+    if mask is None:
+        return np.zeros(len(positions), dtype=np.int64)
+    first = mask.cpu().numpy().argmax(1)
+    return np.where(positions.min(1) < first, 0, first)

@@ -26,7 +26,7 @@ class Stacked:
     mask: Bool[Tensor, "batch pos"] | None
     metric: Metric
 
-    def untouched(self, *, batch_size: int = 64) -> Float[Tensor, " batch"]:
+    def untouched(self, *, batch_size: int) -> Float[Tensor, " batch"]:
         """Return the metric of the untouched model."""
         values, everyone = [], torch.arange(len(self.tokens))
         for rows in [everyone] if has_foreign_hooks(self.model) else everyone.split(batch_size):

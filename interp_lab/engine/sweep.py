@@ -11,7 +11,7 @@ from torch import Tensor
 from interp_lab.engine.budget import Costs, costs, default_budget
 from interp_lab.engine.items import Job, jobs_for
 from interp_lab.engine.packed import Block
-from interp_lab.engine.readout import positions_read
+from interp_lab.engine.readout import first_real, positions_read
 from interp_lab.engine.stacked import Stacked
 from interp_lab.engine.support import Entry, entry_of, packs, shape_at
 from interp_lab.engine.wave import needed
@@ -153,20 +153,22 @@ class _Work:
         n, n_pos = self.tokens.shape
         positions = positions_read(self.metric, n_examples=n, n_pos=n_pos)
         packed = packs(self.model)
-        jobs = jobs_for(self.model, interventions, last_read=positions.max(1), n_pos=n_pos, packed=packed)
+        first, last = first_real(self.mask, positions), positions.max(1)
+        jobs = jobs_for(self.model, interventions, first_real=first, last_read=last, n_pos=n_pos, packed=packed)
         counted = _Counted(progress, sum(len(job.examples) for job in jobs))
         n_columns = int(self.model.cfg.d_vocab) if self.metric.columns is None else self.metric.columns.shape[1]
         estimate = costs(self.model, n_pos=n_pos, n_read=positions.shape[1], n_columns=n_columns)
         found: list[tuple[Job, Tensor]] = []
         together = [job for job in jobs if job.entry is not None]
+        everything = costs(self.model, n_pos=n_pos, n_read=n_pos, n_columns=int(self.model.cfg.d_vocab))
+        stacked = Stacked(self.model, self.tokens, self.mask, self.metric)
         if packed:
             baseline = self._packed(together, positions, estimate, found=found, counted=counted)
         else:
-            baseline = Stacked(self.model, self.tokens, self.mask, self.metric).untouched()
+            baseline = stacked.untouched(batch_size=max(1, self.budget // everything.whole_prompt))
         single = [job for job in jobs if job.entry is None]
         if single:
-            whole = Stacked(self.model, self.tokens, self.mask, self.metric)
-            whole.run(single, estimate, budget=self.budget, store=_appending(found), done=counted.add)
+            stacked.run(single, everything, budget=self.budget, store=_appending(found), done=counted.add)
         return self._collected(baseline, found, len(interventions))
 
     def _packed(
@@ -197,8 +199,7 @@ class _Work:
         n_pos, cfg = self.tokens.shape[1], self.model.cfg
         element = next(iter(self.model.parameters())).element_size()
         per_token = element * len(needed(self.model, entries)) * max(int(cfg.d_model), int(cfg.n_heads * cfg.d_head))
-        whole_prompt = n_pos * (estimate.per_token + estimate.per_key + n_pos * estimate.per_score)
-        return max(1, min(self.budget // (2 * n_pos * per_token or 1), self.budget // whole_prompt))
+        return max(1, min(self.budget // (2 * n_pos * per_token or 1), self.budget // estimate.whole_prompt))
 
     def _collected(
         self, baseline: Tensor, found: Sequence[tuple[Job, Tensor]], n_interventions: int

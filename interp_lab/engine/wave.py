@@ -42,9 +42,8 @@ class Untouched:
 
 _KV = ("keys", "values")
 
-IN_CACHE = 4 * 2**20
-"""Bytes of MLP activations at once on a CPU: activation functions read and write them several times, which at ten times
-the size took as long as the products."""
+IN_CACHE = 8 * 2**20
+"""Bytes of MLP activations at once on a CPU: activation functions read and write them several times."""
 
 
 def needed(model: HookedModel, entries: Iterable[Entry]) -> set[str]:

@@ -1,6 +1,7 @@
 """Interventions that take their payloads from other runs of the model: ablations, and activation patches."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 import torch
@@ -11,7 +12,7 @@ from interp_lab.hooks import at_site, capture, masked, ready_tokens, require_sit
 from interp_lab.interventions.intervention import Intervention
 from interp_lab.interventions.op import Op
 from interp_lab.models import is_causal
-from interp_lab.types import HookedModel, Site, Tokens, require_tokens
+from interp_lab.types import Codec, HookedModel, Site, Tokens, require_tokens
 
 Mask = Bool[Tensor, "_ _"]
 Templates = Sequence[Hashable]
@@ -150,6 +151,7 @@ def patches(
     base: Int[Tensor, "_ _"],
     mask: Mask | None = None,
     positions: Int[Tensor, " batch"] | None = None,
+    codec: Codec | None = None,
 ) -> list[Intervention]:
     """Return one activation patch per group of sites: set to its values on `source` while the model runs on `base`.
 
@@ -161,6 +163,8 @@ def patches(
         source: one prompt for each of `base`, token by token as long.
         mask: true at tokens, false at padding, in both.
         positions: where each prompt is patched, for sites that name no position.
+        codec: patches latents of it (`Site.latent`; all of them where a site names none) and keeps what it cannot
+            reconstruct.
 
     Raises: ValueError, for sites the model has not, prompts of different shape, or a pair of equal prompts.
     """
@@ -168,7 +172,10 @@ def patches(
         raise ValueError("no groups of sites to patch; give at least one")
     shared = shared_prefix(source, base)
     sites = list(dict.fromkeys(site for group in groups for site in group))
-    values = reference_values(model, sites, source, mask=mask, positions=positions)
+    read = sites if codec is None else [replace(site, latent=None) for site in sites]
+    values = reference_values(model, read, source, mask=mask, positions=positions)
+    if codec is not None:
+        values = [_latents_of(value, codec, site.latent) for value, site in zip(values, sites, strict=True)]
     by_site = dict(zip(sites, values, strict=True))
     return [
         Intervention(
@@ -179,9 +186,16 @@ def patches(
             per_example=True,
             positions=positions,
             since=shared if is_causal(model) else None,
+            codec=codec,
         )
         for group in groups
     ]
+
+
+def _latents_of(activation: Tensor, codec: Codec, latent: int | None) -> Tensor:
+    with torch.no_grad():
+        latents = codec.encode(activation)
+    return latents if latent is None else latents[..., latent]
 
 
 def shared_prefix(source: Int[Tensor, "_ _"], base: Int[Tensor, "_ _"]) -> Int[Tensor, " batch"]:

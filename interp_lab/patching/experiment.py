@@ -2,28 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022, ZHANG_2024
 from interp_lab.claims import Split
+from interp_lab.effects import metric_values
 from interp_lab.engine import Sweep, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Combined, Intervention
 from interp_lab.metrics import Metric
 from interp_lab.models.experiment import ModelExperiment
+from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch, SplitMeasurements
+from interp_lab.patching.choice import MapLabels, choose
 from interp_lab.patching.config import PatchingConfig
-from interp_lab.patching.measurements import PATCHES, MapLabels, Patch, SplitMeasurements, choose
 from interp_lab.patching.result import PatchingResult
 from interp_lab.patching.sites import Run, SiteMap, map_patches, own_groups, site_map
 from interp_lab.tasks import Pairs, pairs_for
+from interp_lab.tasks.pairs import Rows
 from interp_lab.types import HookedModel
 
 NAME = "patching"
 """In the registry, and at the head of every config file."""
 
+POOL = 192
+"""Pairs of a task that are drawn beside those that are patched, so that each of these finds a partner."""
 _RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
     Patch.DENOISE: ("clean", "corrupted", False),
     Patch.NOISE: ("corrupted", "clean", False),
@@ -40,6 +45,10 @@ class _Part:
 
     pairs: Pairs
     others: Pairs
+
+    def rows(self, index: Rows) -> "_Part":
+        """Return some of them."""
+        return _Part(self.pairs.rows(index), self.others.rows(index))
 
 
 class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
@@ -58,14 +67,16 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         c = self.config
         parts = self._parts(model)
         maps = self._maps(model, parts)
-        counted = _Counted(progress, len(parts) * (len(PATCHES) + 1))
-        measured = {split: self._measured(model, maps, part, counted) for split, part in parts.items()}
+        wanted = {split: TO_CHOOSE if split is Split.SELECT else PATCHES for split in parts}
+        counted = _Counted(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
+        measured = {split: self._measured(model, maps, parts[split], wanted[split], counted) for split in parts}
         labels = label_maps(maps)
         chosen = choose(measured[Split.SELECT], labels, config=c)
         for split in parts:
             if split is not Split.SELECT:
-                sets = self._sets(model, maps, parts[split].pairs, chosen, progress=counted.next("sets of sites"))
+                sets = self._sets(model, maps, parts[split].pairs, chosen, counted)
                 measured[split] = replace(measured[split], sets=sets)
+        progress(1, 1, "patched")
         return PatchingResult(
             config=c,
             provenance=self.provenance(model),
@@ -80,23 +91,44 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
 
     def _parts(self, model: HookedModel) -> dict[Split, _Part]:
         c = self.config
-        pairs = pairs_for(model, c.task, c.n_pairs, seed=c.seed, reserved=False)
-        others = self._others(pairs)
-        splits = pairs.splits(seed=c.seed)
-        parts = {
-            split: _Part(pairs.rows(splits.of(split)), others.rows(splits.of(split)))
-            for split in (Split.SELECT, Split.REPORT)
-        }
+        pools = {"n_pairs": self._pool(model, "n_pairs", seed=c.seed, reserved=False)}
         if c.n_held_out is not None:
-            apart = pairs_for(model, c.task, c.n_held_out, seed=c.seed + 1, reserved=True)
-            parts[Split.HELD_OUT] = _Part(apart, self._others(apart))
+            pools["n_held_out"] = self._pool(model, "n_held_out", seed=c.seed + 1, reserved=True)
+        same = c.partners == "same answers"
+        if c.partners == "auto":
+            same = all(has_partners(pool, n=getattr(c, key), seed=c.seed) for key, pool in pools.items())
+        ordinary, *apart = (self._with_others(key, pool, same_answers=same) for key, pool in pools.items())
+        splits = ordinary.pairs.splits(seed=c.seed)
+        parts = {split: ordinary.rows(splits.of(split)) for split in (Split.SELECT, Split.REPORT)}
+        if apart:
+            parts[Split.HELD_OUT] = apart[0]
         return parts
 
-    def _others(self, pairs: Pairs) -> Pairs:
-        """Return for each pair another one of its template."""
-        wanted, seed = self.config.partners, self.config.seed
-        same = has_partners(pairs, seed=seed) if wanted == "auto" else wanted == "same answers"
-        return pairs.rows(pairs.partners(seed=seed, same_answers=same))
+    def _pool(self, model: HookedModel, key: str, *, seed: int, reserved: bool) -> Pairs:
+        """Return pairs to measure, and behind them pairs to take partners from."""
+        task, n = self.config.task, int(getattr(self.config, key))
+        size = n if task.endswith(".jsonl") else n + POOL
+        try:
+            pool = pairs_for(model, task, size, seed=seed, reserved=reserved)
+        except ValueError as error:
+            if not reserved:
+                raise
+            raise ValueError(f"{error}; or set n_held_out to null, and nothing is replicated") from error
+        if not pool.single_token:
+            raise ValueError(
+                f"answers of {task!r} have several tokens, and {self.config.metric} reads one; write answers of one "
+                "token, or measure pairs.teacher_forced().log_probability() with effects.effects_of"
+            )
+        return pool
+
+    def _with_others(self, key: str, pool: Pairs, *, same_answers: bool) -> _Part:
+        """Return the pairs to measure, and for each another one of its template."""
+        n = int(getattr(self.config, key))
+        try:
+            partners = pool.partners(seed=self.config.seed, same_answers=same_answers, n=n)
+        except ValueError as error:
+            raise ValueError(f"{key}={n} leaves a control without its pair: {error}") from error
+        return _Part(pool.rows(range(n)), pool.rows(partners))
 
     def _maps(self, model: HookedModel, parts: Mapping[Split, _Part]) -> list[SiteMap]:
         """Return the maps; places are those that the prompts of all splits have."""
@@ -109,22 +141,29 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         return made()
 
     def _measured(
-        self, model: HookedModel, maps: Sequence[SiteMap], part: _Part, counted: "_Counted"
+        self,
+        model: HookedModel,
+        maps: Sequence[SiteMap],
+        part: _Part,
+        wanted: Sequence[Patch],
+        counted: "_Counted",
     ) -> SplitMeasurements:
-        changes, baseline = [], {}
-        for patch in PATCHES:
+        metric = self._metric(part.pairs)
+        clean, corrupted = (
+            metric_values(model, getattr(part.pairs, run), metric, mask=part.pairs.mask) for run in get_args(Run)
+        )
+        changes = np.full((len(PATCHES), sum(len(sites.cells) for sites in maps), len(part.pairs)), np.nan)
+        for patch in wanted:
             source, base, of_another = _RUNS[patch]
-            given = part.others if of_another else part.pairs
-            values = getattr(given, source)
+            values = getattr(part.others if of_another else part.pairs, source)
             cells = [cell for sites in maps for cell in map_patches(model, sites, part.pairs, values, base=base)]
             swept = self._sweep(model, part.pairs, cells, base=base, progress=counted.next(str(patch)))
-            baseline[base] = swept.baseline
-            changes.append(swept.changes)
+            changes[PATCHES.index(patch)] = swept.changes
         return SplitMeasurements(
-            clean=baseline["clean"],
-            corrupted=baseline["corrupted"],
+            clean=clean,
+            corrupted=corrupted,
             templates=np.array(part.pairs.templates),
-            changes=np.stack(changes),
+            changes=changes,
             sets=np.full((len(maps), 1 + self.config.n_random_sets, len(part.pairs)), np.nan),
         )
 
@@ -148,8 +187,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         maps: Sequence[SiteMap],
         pairs: Pairs,
         chosen: Int[np.ndarray, " chosen"],
-        *,
-        progress: Progress,
+        counted: "_Counted",
     ) -> Float[np.ndarray, "map set example"]:
         """Denoise the chosen sites of each map together, and random sets of as many."""
         n_random, rng = self.config.n_random_sets, np.random.default_rng(self.config.seed)
@@ -162,14 +200,15 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             random = [rng.choice(others, size=len(own), replace=False).tolist() for _ in range(n_random)]
             cells = map_patches(model, sites, pairs, pairs.clean, base="corrupted")
             together = [Combined(tuple(cells[cell] for cell in group), "together") for group in (own, *random)]
+            progress = counted.next(f"sets of {sites.name}")
             found[nth] = self._sweep(model, pairs, together, base="corrupted", progress=progress).changes
         return found
 
 
-def has_partners(pairs: Pairs, *, seed: int) -> bool:
-    """Whether every pair has a partner with the same answers."""
+def has_partners(pairs: Pairs, *, n: int, seed: int) -> bool:
+    """Whether each of the first `n` pairs has a partner with the same answers."""
     try:
-        pairs.partners(seed=seed, same_answers=True)
+        pairs.partners(seed=seed, same_answers=True, n=n)
     except ValueError:
         return False
     return True

@@ -2,79 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 
-from interp_lab.claims import Claim, Evidence, Split
+from interp_lab.claims import Claim, Evidence, Grade, Split
 from interp_lab.experiment import Provenance
+from interp_lab.patching.changes import PATCHES, Patch, SplitMeasurements, as_shares
+from interp_lab.patching.choice import MapLabels
 from interp_lab.patching.config import PatchingConfig
 from interp_lab.stats import Intervals, bootstrap_interval, mean_interval, paired_difference
 from interp_lab.types import Interval
-
-
-class Patch(StrEnum):
-    """What was patched into what."""
-
-    DENOISE = "denoise"
-    """The pair's clean value into its corrupted run: does it bring the answer back?"""
-    NOISE = "noise"
-    """The pair's corrupted value into its clean run: does the answer get lost?"""
-    DENOISE_NULL = "denoise_null"
-    """Control of denoising: the value of another *corrupted* prompt of the template, which does not know the answer."""
-    NOISE_NULL = "noise_null"
-    """Control of noising: the value of another *clean* prompt of the template."""
-    DENOISE_OTHER = "denoise_other"
-    """Content: the value of another clean prompt, into the corrupted run. What this brings back, the site says of any
-    clean prompt, and not of this one."""
-
-
-PATCHES = tuple(Patch)
-
-
-@dataclass(frozen=True)
-class SplitMeasurements:
-    """The numbers of one split, example by example, in the unit of the metric."""
-
-    clean: Float[np.ndarray, " example"]
-    corrupted: Float[np.ndarray, " example"]
-    templates: Shaped[np.ndarray, " example"]
-    """Names: the units that intervals resample."""
-    changes: Float[np.ndarray, "patch site example"]
-    """Metric under the patch minus that of the run it was put into, in the order of `PATCHES`."""
-    sets: Float[np.ndarray, "map set example"]
-    """Change by denoising the chosen sites of a map together, then as many random ones, again and again; NaN where none
-    were chosen."""
-
-    @property
-    def total(self) -> Float[np.ndarray, " example"]:
-        """What the corruption costs."""
-        return self.clean - self.corrupted
-
-    def effect(self, patch: Patch) -> Float[np.ndarray, "site example"]:
-        """Return changes with the sign of the total effect: what is brought back, or lost."""
-        changes = self.changes[PATCHES.index(patch)]
-        return -changes if patch in (Patch.NOISE, Patch.NOISE_NULL) else changes
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        names = ("clean", "corrupted", "templates", "changes", "sets")
-        return {f"{prefix}_{name}": getattr(self, name) for name in names}
-
-
-def as_shares(
-    effects: Float[np.ndarray, "*site example"], total: Float[np.ndarray, " example"]
-) -> Float[np.ndarray, "*site example"]:
-    """Return values whose mean is the share mean(effect) / mean(total), and whose spread is that of the ratio.
-
-    Both means are uncertain; to first order, the ratio r varies as the mean of r + (effect - r total) / mean(total).
-
-    Source: the delta method for ratios (any text on survey sampling).
-    """
-    ratio = effects.mean(-1, keepdims=True) / total.mean()
-    return ratio + (effects - ratio * total) / total.mean()
 
 
 @dataclass(frozen=True)
@@ -87,7 +26,7 @@ class PatchingMeasurements:
     """Of the metric."""
     names: tuple[str, ...]
     """Of all sites, map by map."""
-    maps: Mapping[str, "MapLabels"]
+    maps: Mapping[str, MapLabels]
     select: SplitMeasurements
     report: SplitMeasurements
     held_out: SplitMeasurements | None
@@ -97,7 +36,11 @@ class PatchingMeasurements:
     @cached_property
     def total(self) -> Interval:
         """What the corruption costs, on the report split, in the unit of the metric."""
-        return mean_interval(self.report.total, self.report.templates, level=self.config.level, seed=self.config.seed)
+        return self.total_on(self.report)
+
+    def total_on(self, split: SplitMeasurements) -> Interval:
+        """Return what the corruption costs on one split."""
+        return mean_interval(split.total, split.clusters, level=self.config.level, seed=self.config.seed)
 
     @property
     def is_normalised(self) -> bool:
@@ -146,11 +89,22 @@ class PatchingMeasurements:
 
     def _interval(self, split: SplitMeasurements, effects: np.ndarray) -> Intervals:
         values, c = self.in_unit(split, effects), self.config
-        return bootstrap_interval(values, split.templates, level=c.level, seed=c.seed)
+        return bootstrap_interval(values, split.clusters, level=c.level, seed=c.seed)
+
+    def _split(self, split: Split) -> SplitMeasurements | None:
+        """Return what evidence is taken from.
+
+        Nothing, where shares mean nothing because the corruption costs nothing, or where there is a single held-out
+        template: its pairs cannot speak for others.
+        """
+        held = self.report if split is Split.REPORT else self.held_out
+        if held is None or (split is Split.HELD_OUT and not held.has_templates):
+            return None
+        return None if self.is_normalised and not self.total_on(held).excludes(0.0) else held
 
     def evidence(self, patch: Patch, split: Split) -> list[Evidence]:
         """Return the evidence on each chosen site: its effect, and that minus the control's; corrected together."""
-        held = self.report if split is Split.REPORT else self.held_out
+        held = self._split(split)
         if held is None or not len(self.chosen):
             return []
         null = Patch.DENOISE_NULL if patch is Patch.DENOISE else Patch.NOISE_NULL
@@ -162,7 +116,7 @@ class PatchingMeasurements:
 
     def set_evidence(self, split: Split) -> dict[str, Evidence]:
         """Return, by map, the evidence on its chosen sites denoised together, against random sets of as many sites."""
-        held = self.report if split is Split.REPORT else self.held_out
+        held = self._split(split)
         with_sets = [] if held is None else [n for n in range(len(self.maps)) if np.isfinite(held.sets[n]).all()]
         if held is None or not with_sets:
             return {}
@@ -181,7 +135,7 @@ class PatchingMeasurements:
         c = self.config
         own = self._interval(held, effects)
         against = self._interval(held, effects - control)
-        adjusted = paired_difference(effects, control, held.templates, level=c.level, seed=c.seed).p_adjusted()
+        adjusted = paired_difference(effects, control, held.clusters, level=c.level, seed=c.seed).p_adjusted()
         return [
             Evidence(
                 what=what,
@@ -211,6 +165,11 @@ class PatchingMeasurements:
             made.append(self._claim(statement, effect, again_together.get(name)))
         return made
 
+    def grades(self) -> dict[str, tuple[Grade, Grade]]:
+        """Return, by chosen site, the grades of what is claimed of denoising and of noising it."""
+        graded, n = [claim.grade for claim in self.claims()], len(self.chosen)
+        return {self.names[site]: (graded[nth], graded[n + nth]) for nth, site in enumerate(self.chosen)}
+
     def _claim(self, statement: str, effect: Evidence, replication: Evidence | None) -> Claim:
         observed = f"the corruption costs {self.total} {self.unit}; the site was chosen on the selection split"
         return Claim(statement, observed, effect, replication, alpha=self.config.fdr)
@@ -224,42 +183,3 @@ _SAYS = {
     Patch.DENOISE: "The clean value at {site} brings the answer back in corrupted prompts ({model})",
     Patch.NOISE: "The corrupted value at {site} takes the answer away in clean prompts ({model})",
 }
-
-
-@dataclass(frozen=True)
-class MapLabels:
-    """The rows and columns of one map, and where its cells lie among all sites."""
-
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    row_title: str
-    column_title: str
-    first: int
-    """Number of its first cell among all sites."""
-
-    @property
-    def cells(self) -> slice:
-        """Its cells among all sites."""
-        return slice(self.first, self.first + len(self.rows) * len(self.columns))
-
-    def laid_out(self, values: Shaped[np.ndarray, " site"]) -> Shaped[np.ndarray, "row column"]:
-        """Return its part of numbers for all sites, as a map."""
-        return values[self.cells].reshape(len(self.rows), len(self.columns))
-
-
-def choose(
-    select: SplitMeasurements, maps: Mapping[str, MapLabels], *, config: PatchingConfig
-) -> Int[np.ndarray, " chosen"]:
-    """Return the sites of each map with the largest denoising effects, of those that are clear of their control.
-
-    Corrected over all sites of all maps (Benjamini and Hochberg).
-    """
-    effects, control = select.effect(Patch.DENOISE), select.effect(Patch.DENOISE_NULL)
-    adjusted = paired_difference(effects, control, select.templates, level=config.level, seed=config.seed).p_adjusted()
-    size = np.abs(effects.mean(-1)) * (adjusted < config.fdr)
-    found: list[int] = []
-    for labels in maps.values():
-        own = size[labels.cells]
-        largest = np.argsort(-own, kind="stable")[: config.n_top]
-        found += [labels.first + int(nth) for nth in largest if own[nth] > 0]
-    return np.array(found, dtype=np.int64)

@@ -9,14 +9,17 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade, Split
 from interp_lab.experiment import Provenance, Section
+from interp_lab.patching.changes import Patch, SplitMeasurements
+from interp_lab.patching.choice import MapLabels
 from interp_lab.patching.config import PatchingConfig
-from interp_lab.patching.measurements import MapLabels, Patch, PatchingMeasurements, SplitMeasurements
+from interp_lab.patching.measurements import PatchingMeasurements
 from interp_lab.patching.stability import Stability, top_site_stability
 from interp_lab.plots import interval_plot, site_heatmap
 from interp_lab.stats import Intervals
 
 _SPLITS = ("select", "report", "held_out")
 _FIELDS = ("clean", "corrupted", "templates", "changes", "sets")
+_ONE_TEMPLATE = " All prompts are of one template: intervals are those of its prompts, and say nothing of others."
 _TITLES = {
     Patch.DENOISE: "clean value into the corrupted run (denoising)",
     Patch.NOISE: "corrupted value into the clean run (noising)",
@@ -174,7 +177,7 @@ class PatchingResult(PatchingMeasurements):
                 does_not_show="How a site does what it does, or through which path: a residual stream carries whatever "
                 "was written below it. A site without an effect may be backed up by another (look where denoising and "
                 "noising disagree). The maps show every site; framed ones were chosen on other prompts, and only these "
-                "were tested.",
+                f"were tested.{'' if self.report.has_templates else _ONE_TEMPLATE}",
                 figures=figures,
                 tables=self.tables(),
             )

@@ -13,7 +13,7 @@ from interp_lab.effects import Effects, effects_of
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Combined, Intervention
 from interp_lab.metrics import Metric
-from interp_lab.stats import Intervals, PermutationResult, benjamini_hochberg, bootstrap_interval, sign_flip_test
+from interp_lab.stats import Intervals, PairedDifference, bootstrap_interval, paired_difference
 from interp_lab.types import HookedModel, Tokens
 
 _ROUNDING = 1e-6
@@ -53,18 +53,18 @@ class SetEffects:
         return bootstrap_interval(self.interaction, self.templates, level=level, seed=self.seed)
 
     @cached_property
-    def test(self) -> PermutationResult:
-        """Of the interaction of each set against zero, signs flipped by template; not corrected.
+    def test(self) -> PairedDifference:
+        """Of each set against the sum of its members, example by example, with templates as the units; not corrected.
 
-        With n templates p is at least `2 ** (1 - n)`, so that few templates can single out no set among many: 5 none at
-        all, 8 one among 6, 12 one among 100 (at 0.05). Measure fewer sets, chosen elsewhere, or more templates.
+        Signs are flipped where templates are enough for as many sets, else it is a t test; see `paired_difference`.
         """
-        return sign_flip_test(self.interaction, self.templates, seed=self.seed)
+        none = np.zeros_like(self.interaction[:1])
+        return paired_difference(self.interaction, none, self.templates, seed=self.seed)
 
-    @cached_property
+    @property
     def p_adjusted(self) -> Float[np.ndarray, " site"]:
         """Of `test`, corrected over all sets measured together (Benjamini and Hochberg)."""
-        return benjamini_hochberg(self.test.p)
+        return self.test.p_adjusted()
 
     def is_backup(self, *, level: float = 0.95, margin: float = 0.0) -> Bool[np.ndarray, " site"]:
         """Return which sets do clearly more than their members: these back each other up.

@@ -43,8 +43,11 @@ class SiteMap:
         return len(self.rows), len(self.columns)
 
     def cell_names(self) -> tuple[str, ...]:
-        """Return what tables and claims call the cells."""
-        return tuple(_named(sites, role) for sites, role in zip(self.cells, self.roles, strict=True))
+        """Return what tables and claims call the cells; own groups keep their name."""
+        named = tuple(_named(sites, role) for sites, role in zip(self.cells, self.roles, strict=True))
+        if self.name != OWN_GROUPS:
+            return named
+        return tuple(f"{group} ({sites})" for group, sites in zip(self.rows, named, strict=True))
 
 
 def _named(sites: Sequence[Site], role: str | None) -> str:
@@ -116,7 +119,13 @@ def _by_place(
             f"places='position' needs prompts of one template, and these are of {len(templates)}: the same position "
             "is something else in each; use places='role'"
         )
-    labels = tuple(f"{at} {label}" for at, label in enumerate(parts[0].token_labels(0)))
+    lengths = sorted({int(n) for pairs in parts for n in pairs.mask.sum(1)})
+    if len(lengths) > 1:
+        raise ValueError(
+            f"places='position' needs prompts of one length, and these have {lengths[0]} to {lengths[-1]} tokens; use "
+            "places='role', or prompts of one length"
+        )
+    labels = tuple(f"{at} {label}" for at, label in enumerate(_tokens_at(parts)[: lengths[0]]))
     cells = tuple(
         tuple(Site(site.hook, site.head, position) for site in sites)
         for sites in rows.values()
@@ -125,11 +134,18 @@ def _by_place(
     return SiteMap(name, tuple(rows), labels, row_title, "token", cells, tuple(None for _ in cells))
 
 
+def _tokens_at(parts: Sequence[Pairs]) -> list[str]:
+    """Return what stands at each position in the first pair, with dots where other pairs have something else."""
+    rows = [pairs.token_labels(row) for pairs in parts for row in range(len(pairs))]
+    return [own[0] if len(set(own)) == 1 else f"{own[0]} ..." for own in zip(*rows, strict=True)]
+
+
 def _require_hooks(model: HookedModel, name: str, cells: Sequence[tuple[Site, ...]]) -> None:
     known = set(hook_names(model))
     missing = next((site.hook for sites in cells for site in sites if site.hook not in known), None)
     if missing is not None or not cells:
-        raise ValueError(f"the model has no hook point {missing!r}, which the map {name!r} is of; leave the map out")
+        lacks = "MLP" if missing is None else f"hook point {missing!r}"
+        raise ValueError(f"the model has no {lacks}, which the map {name!r} is of; leave {name!r} out of sites")
 
 
 def roles_that_matter(parts: Sequence[Pairs]) -> tuple[str, ...]:

@@ -111,7 +111,7 @@ class Pairs:
         common = [name for name, positions in self.roles.items() if bool((positions >= 0).all())]
         return tuple(sorted(common, key=lambda name: int(self.roles[name].sum())))
 
-    def partners(self, *, seed: int, same_answers: bool = False) -> Int[Tensor, " batch"]:
+    def partners(self, *, seed: int, same_answers: bool = False, n: int | None = None) -> Int[Tensor, " _"]:
         """Draw for each pair another pair of its template, to take values from that say nothing of this one.
 
         Partners have the same length, the same mask and every role in the same position, and both of their prompts
@@ -120,6 +120,7 @@ class Pairs:
         Args:
             same_answers: whether partners must have the same answers, right and wrong: of two answers that all pairs
                 share, another pair's corrupted prompt would else often speak for one's own clean answer.
+            n: partners are drawn from all pairs, for the first `n` of them only; `None` for all.
 
         Raises: ValueError, for a pair that has no partner.
         """
@@ -135,14 +136,14 @@ class Pairs:
             [tuple(row[:end]) for row, end in zip(tokens.tolist(), stop, strict=True)]
             for tokens in (self.clean, self.corrupted)
         )
-        drawn = draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist()
+        drawn = draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist()[:n]
         if -1 in drawn:
             lone = drawn.index(-1)
             raise ValueError(
                 f"pair {lone} of template {self.templates[lone]!r}, {self.clean_texts[lone]!r}, has no partner: among "
                 f"the {self.templates.count(self.templates[lone])} pairs of the template is no other of its length and "
-                f"places{' and answers' if same_answers else ''} with another clean and corrupted prompt ({drawn.count(-1)} of {len(self)} pairs have "
-                "none); draw more examples per template"
+                f"places{' and answers' if same_answers else ''} with another clean and another corrupted prompt "
+                f"({drawn.count(-1)} of {len(drawn)} pairs have none); draw more examples per template"
             )
         return torch.tensor(drawn, device=self.clean.device)
 

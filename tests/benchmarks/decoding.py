@@ -4,6 +4,7 @@ import torch
 
 from interp_lab.decoding import DecodingSettings, Steer, decode
 from interp_lab.interventions import Intervention, Op
+from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.types import Site
 from tests.benchmarks.harness import Comparison
 from tests.tiny import tiny_model
@@ -16,6 +17,7 @@ N_NEW = 32
 
 def comparisons() -> list[Comparison]:
     model = tiny_model(**SHAPE, **KIND)
+    store_as_multiplied_(model)  # as `load_model` does; the reference gains as much
     return [compared(model, batch, length) for batch, length in ((1, 16), (8, 128), (32, 16))] + [
         steered(model, layers) for layers in ([2], range(4))
     ]

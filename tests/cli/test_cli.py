@@ -144,10 +144,12 @@ class TestDemo:
         foreign.mkdir(parents=True)
         (foreign / "results.csv").write_text("1,2")
         with pytest.raises(ValueError, match="run"):
-            remove_old_run(foreign)
+            remove_old_run(foreign, experiment="attention_heads")
         assert (foreign / "results.csv").exists()
         assert call("run", CONFIG, "--out", str(tmp_path / "mine"), *QUICK) == 0
-        remove_old_run(tmp_path / "mine")
+        with pytest.raises(ValueError, match="a run of another experiment"):
+            remove_old_run(tmp_path / "mine", experiment="patching")
+        remove_old_run(tmp_path / "mine", experiment="attention_heads")
         assert not (tmp_path / "mine").exists()
 
 

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from interp_lab.interventions import Intervention, Op
+from interp_lab.engine import sweep
+from interp_lab.hooks import capture
+from interp_lab.interventions import Intervention, Op, patches
+from interp_lab.metrics import logit_difference
 from interp_lab.types import Site
 from tests.engine.compare import require_literal
 from tests.engine.models import hooked, prompts
@@ -57,3 +60,25 @@ class TestLatents:
         same = Intervention((Site(self.hook, latent=2),), Op.SCALE, (torch.ones(()),), "same", codec=codec)
         found = require_literal(model, base, [same], moves=False)
         assert abs(found.changes).max() < 1e-12
+
+    def test_patched_from_another_run(self, kind):
+        """One latent adds its decoder row times the difference of its values, all of them the difference decoded."""
+        model, base, codec = hooked(kind), prompts(hooked(kind)), LinearCodec(16)
+        source = prompts(hooked(kind), seed=7)
+        made = patches(
+            model, [[Site(self.hook, latent=2)], [Site(self.hook)], [Site(self.hook, latent=3, position=6)]],
+            source, base=base, codec=codec,
+        )  # fmt: skip
+        there, here = (codec.encode(capture(model, run, [self.hook])[self.hook]) for run in (source, base))
+        change = there - here
+        added = [change[..., 2:3] * codec.down[2], change @ codec.down]
+        at_six = torch.zeros_like(added[0])
+        at_six[:, 6] = change[:, 6, 3:4] * codec.down[3]
+        by_hand = [
+            Intervention((Site(self.hook),), Op.ADD, (value,), "by hand", per_example=True, since=made[0].since)
+            for value in (*added, at_six)
+        ]
+        metric = logit_difference(torch.zeros(len(base)).long(), torch.ones(len(base)).long())
+        found, expected = (sweep(model, base, each, metric).values for each in (made, by_hand))
+        assert found == pytest.approx(expected, abs=1e-9)
+        assert abs(found - sweep(model, base, made, metric).baseline).max() > 1e-3

@@ -84,3 +84,16 @@ class TestHooksOfTheUser:
             model.reset_hooks()
         np.testing.assert_allclose(found.values, expected.numpy(), atol=1e-9)
         np.testing.assert_allclose(found.baseline, baseline.numpy(), atol=1e-9)
+
+    @pytest.mark.parametrize("part", ["blocks.1", "blocks.1.attn", "blocks.0.mlp", "blocks.1.ln1"])
+    @pytest.mark.parametrize("before", [False, True], ids=["behind", "before"])
+    def test_on_modules_that_are_no_hook_points(self, model, base, source, part, before):
+        module = model.get_submodule(part)
+        if before:
+            handle = module.register_forward_pre_hook(lambda _, args: tuple(arg * 1.5 for arg in args))
+        else:
+            handle = module.register_forward_hook(lambda *_: _[-1] * 1.5)
+        try:
+            require_literal(model, base, patches(model, HEADS[:5], source, base=base), moves=False)
+        finally:
+            handle.remove()

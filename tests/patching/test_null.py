@@ -93,7 +93,7 @@ class TestExchangingAnswers:
         swept = measured(torch.where(swap, wrong, answers), torch.where(swap, answers, wrong))
         assert np.allclose(swept, sign * effects(), atol=1e-6)
         assert 0.25 < swap.float().mean() < 0.75
-        assert np.abs(effects()).max(1).min() > 0.01  # every head does something: nothing is zero by being idle
+        assert np.abs(effects()).max(1).min() > 0.005  # every head does something: nothing is zero by being idle
 
     def test_leaves_an_expected_effect_of_zero(self):
         means = (coins(N_NULLS, seed=1) * effects()).mean((0, 2))
@@ -113,7 +113,8 @@ class TestPValues:
         """The twin that must fail: what a template's pairs share is then taken for evidence four times over."""
         broken = p_values(clusters=False, by_template=True)
         assert gaps(broken).max() > LARGEST_GAP
-        assert (broken < FDR).mean() > 1.5 * FDR
+        assert (broken < FDR).mean() > 4 * FDR
+        assert share_of_nulls_with_a_finding(broken) > 10 * FDR
 
     def test_would_not_be_if_answers_did_not_change_places(self):
         """The other twin: an effect that is there in every null makes p-values small in every null."""

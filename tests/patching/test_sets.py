@@ -149,13 +149,21 @@ class TestByHand:
             found.is_backup(margin=-1.0)
 
     def test_templates_are_the_unit(self):
-        """Twelve examples of five templates are five: however clear, p is not below 2 / 2 ** 5."""
+        """Twelve examples of three templates are three: however clear, flipping their signs gives no p below 1 / 4."""
         members, together = [around(0.0), around(0.0)], around(-3.0)
-        few = by_hand(members, together, templates=tuple(nth % 5 for nth in range(12)))
-        assert few.p_adjusted.tolist() == [2 / 2**5] == [few.test.smallest_p]
-        assert few.intervals().n_clusters == 5
+        few = by_hand(members, together, templates=tuple(nth % 3 for nth in range(12)))
+        assert few.p_adjusted.tolist() == [1 / 4] == [few.test.smallest_p]
+        assert few.intervals().n_clusters == 3
         assert few.intervals().excludes(0.0).all()
         assert not few.is_backup().any()
+
+    def test_p_values_are_corrected_over_all_sets(self):
+        """Of three sets, the one with p = 2 / 2 ** 12 counts for 3 times that; the others are nothing."""
+        own, none = np.full(12, 5.0), np.zeros(12)
+        members = Effects(("a", "b", "c"), "m", "logits", own, np.array([around(0.0), none, none]))
+        sets = Effects(("ab", "ac", "bc"), "m", "logits", own, np.array([around(-3.0), around(0.0), none]))
+        found = SetEffects(members, sets, ((0, 1), (0, 2), (1, 2)), None)
+        assert found.p_adjusted == pytest.approx([3 * 2 / 2**12, 1.0, 1.0])
 
     def test_what_rounding_explains_is_no_interaction(self):
         found = by_hand([[-1.0, -2.0], [-1.0, -1.0]], [-2.0 + 2e-6, -3.0 + 2e-4])

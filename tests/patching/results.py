@@ -1,0 +1,99 @@
+"""Results of activation patching: measured on bundled models in a few seconds, or made of numbers written by hand."""
+
+from functools import cache
+
+import numpy as np
+
+from interp_lab.experiment import Provenance
+from interp_lab.models import declare_identity, load_model
+from interp_lab.patching import experiment
+from interp_lab.patching.changes import PATCHES, Patch, SplitMeasurements
+from interp_lab.patching.choice import MapLabels, choose
+from interp_lab.patching.config import PatchingConfig
+from interp_lab.patching.experiment import Patching
+from interp_lab.patching.result import PatchingResult
+from interp_lab.types import ModelIdentity, WeightProcessing
+from tests.tasks.reading import grammar_reader, reader
+
+QUICK = {"n_pairs": 16, "n_held_out": 8, "n_random_sets": 5}
+
+
+@cache
+def organism():
+    return load_model("organism")
+
+
+def grammar_model(**changes):
+    """An untrained model that reads the grammar: it has every hook, and knows nothing."""
+    model = reader(grammar_reader().tokenizer, **changes)
+    declare_identity(model, name="untrained", processing=WeightProcessing.named("raw"))
+    return model
+
+
+def config_of(**changes) -> PatchingConfig:
+    return PatchingConfig.from_mapping({**QUICK, **changes})
+
+
+def measure(model, **changes) -> PatchingResult:
+    return Patching(config_of(**changes)).measure(model)
+
+
+def effects_at(result, name, patch, *, split="report"):
+    """Mean share of one site, computed here and not by the result."""
+    held = getattr(result, split)
+    sign = -1 if patch in (Patch.NOISE, Patch.NOISE_NULL) else 1
+    change = sign * held.changes[PATCHES.index(patch), result.names.index(name)]
+    return change.mean() / (held.clean - held.corrupted).mean()
+
+
+def only(monkeypatch, pairs_for):
+    """Let the experiment take its pairs from a function."""
+    monkeypatch.setattr(experiment, "pairs_for", pairs_for)
+
+
+N_TEMPLATES, PER_TEMPLATE = 8, 4
+
+
+def split(denoise, *, null=None, noise=None, total=2.0, noisy=0.1, seed=0, prefix="t"):
+    """One split of 8 templates by 4 pairs: the means of each site's effects, in logits, and noise around them."""
+    rng = np.random.default_rng(seed)
+    n_sites, n = len(denoise), N_TEMPLATES * PER_TEMPLATE
+    own = np.asarray(denoise, float)
+    lost = own if noise is None else np.asarray(noise, float)
+    nothing = np.zeros(n_sites) if null is None else np.asarray(null, float)
+    means = {
+        Patch.DENOISE: own,
+        Patch.NOISE: -lost,
+        Patch.DENOISE_NULL: nothing,
+        Patch.NOISE_NULL: -nothing,
+        Patch.DENOISE_OTHER: 0.5 * own,
+    }
+    changes = np.stack([means[patch][:, None] + noisy * rng.standard_normal((n_sites, n)) for patch in PATCHES])
+    corrupted = rng.standard_normal(n)
+    return SplitMeasurements(
+        clean=corrupted + total + noisy * rng.standard_normal(n),
+        corrupted=corrupted,
+        templates=np.repeat([f"{prefix}{nth}" for nth in range(N_TEMPLATES)], PER_TEMPLATE),
+        changes=changes,
+        sets=np.full((1, 6, n), np.nan),
+    )
+
+
+def made(select, report, held_out=None, **changes) -> PatchingResult:
+    """A result of one layer of heads, with sites chosen on `select`."""
+    config = config_of(sites=("z",), **changes)
+    n_sites = select.changes.shape[1]
+    heads = tuple(map(str, range(n_sites)))
+    maps = {"z": MapLabels(("0",), heads, "layer", "head", 0)}
+    identity = ModelIdentity("by hand", WeightProcessing(), 1, 8, 9)
+    return PatchingResult(
+        config=config,
+        provenance=Provenance("patching", identity, 0, "cpu", "float32"),
+        unit="logits",
+        names=tuple(f"0.{head}" for head in heads),
+        maps=maps,
+        select=select,
+        report=report,
+        held_out=held_out,
+        chosen=choose(select, maps, config=config),
+    )
