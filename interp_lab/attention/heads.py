@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp_lab.attention.scores import HEAD_TYPES, MaskOf, attention_to, chance_attention, duplicate_token_mask
+from interp_lab.attention.masks import HEAD_TYPES, MaskOf, duplicate_token_mask
+from interp_lab.attention.scores import attention_to, chance_attention
 from interp_lab.hooks import capture, ready_tokens, require_finite
 from interp_lab.stats import paired_difference
 from interp_lab.types import HeadIndex, HookedModel, Tokens

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from interp_lab.attention.heads import chance_scores, head_scores, heads_that_look, typed_heads
-from interp_lab.attention.scores import HEAD_TYPES, MaskOf
+from interp_lab.attention.masks import HEAD_TYPES, MaskOf
 from interp_lab.effects import Effects, effects_of
 from interp_lab.experiment import KnownAnswer
 from interp_lab.interventions import Ablation, ablations

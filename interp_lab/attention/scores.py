@@ -1,66 +1,24 @@
 """What attention looks like: scores of attention patterns, as pure functions.
 
-Every score is the attention that a query pays to the tokens a type of head would look at, averaged
-over the queries for which there are such tokens. It describes; what a head does for the model's
-output is a matter of intervening on it.
+Every score is the attention that a query pays to the tokens a type of head would look at (`attention.masks`), averaged
+over the queries for which there are such tokens. It describes; what a head does for the model's output is a matter of
+intervening on it.
+
+Patterns have query heads, also where keys and values are shared. Between their batch and query axes there may be any
+others: heads, or layers and heads.
 """
 
-import math
-from collections.abc import Callable, Mapping
-
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp_lab.attention.masks import Real, visible
 from interp_lab.types import Tokens
-
-Mask = Bool[Tensor, "batch query key"]
-"""True where a head of the type would look."""
-
-MaskOf = Callable[[Tokens], Mask]
-"""Where a head of one type would look, given the tokens."""
-
-
-def previous_token_mask(tokens: Tokens) -> Mask:
-    """Return the token before the query."""
-    position = torch.arange(tokens.shape[1], device=tokens.device)
-    return (position[:, None] - 1 == position).expand(len(tokens), -1, -1)
-
-
-def first_token_mask(tokens: Tokens) -> Mask:
-    """Return the first token, for every query but the first (which can look nowhere else)."""
-    position = torch.arange(tokens.shape[1], device=tokens.device)
-    return ((position[:, None] > 0) & (position == 0)).expand(len(tokens), -1, -1)
-
-
-def duplicate_token_mask(tokens: Tokens) -> Mask:
-    """Return every earlier occurrence of the query's own token."""
-    position = torch.arange(tokens.shape[1], device=tokens.device)
-    return (tokens[:, :, None] == tokens[:, None, :]) & (position < position[:, None])
-
-
-def induction_mask(tokens: Tokens) -> Mask:
-    """Return the tokens that followed an earlier occurrence of the query's own token (prefix matching).
-
-    Source: Olsson et al. 2022, arXiv 2209.11895.
-    """
-    after = duplicate_token_mask(tokens)[:, :, :-1]
-    return torch.nn.functional.pad(after, (1, 0), value=False)
-
-
-HEAD_TYPES: Mapping[str, MaskOf] = {
-    "previous_token": previous_token_mask,
-    "induction": induction_mask,
-    "duplicate_token": duplicate_token_mask,
-    "first_token": first_token_mask,
-}
-"""Where a head of each type looks, given the tokens."""
 
 
 def attention_to(
-    pattern: Float[Tensor, "batch head query key"], masks: Bool[Tensor, "type _ _ _"]
-) -> Float[Tensor, "type batch head"]:
+    pattern: Float[Tensor, "batch *stack query key"], masks: Bool[Tensor, "type _ _ _"]
+) -> Float[Tensor, "type batch *stack"]:
     """Return the attention paid to masked tokens, averaged over the queries that have any.
 
     Args:
@@ -70,25 +28,38 @@ def attention_to(
     Raises: ValueError, if patterns and masks are not square and of the same size.
     """
     require_square(pattern)
-    if masks.shape[1:] != (len(pattern), *pattern.shape[2:]):
+    batch, *stack, query, key = pattern.shape
+    if masks.shape[1:] != (batch, query, key):
         raise ValueError(
             f"masks of shape {tuple(masks.shape)} do not fit patterns of shape {tuple(pattern.shape)}; "
             "they need the same batch, query and key axes: make both from the same tokens"
         )
-    there = rearrange(masks, "type batch query key -> batch type (query key)").to(pattern)
-    paid = rearrange(pattern, "batch head query key -> batch head (query key)") @ there.mT
-    return rearrange(paid, "batch head type -> type batch head") / _n_asked(masks)[..., None]
+    there = masks.flatten(2).movedim(0, 1).to(pattern)
+    paid = pattern.reshape(batch, -1, query * key) @ there.mT
+    return (paid.movedim(-1, 0) / _n_asked(masks)[..., None]).reshape(len(masks), batch, *stack)
 
 
-def chance_attention(masks: Bool[Tensor, "*type batch query key"]) -> Float[Tensor, "*type batch"]:
+def uniform_pattern(tokens: Tokens, real: Real | None = None) -> Float[Tensor, "batch query key"]:
+    """Return attention spread evenly over all that each query can see; rows of padding are 0.
+
+    Raises: ValueError, if `real` has another shape than the tokens.
+    """
+    seen = visible(tokens, real).float()
+    return seen / seen.sum(-1, keepdim=True).clamp(min=1)
+
+
+def chance_attention(
+    masks: Bool[Tensor, "*type batch query key"], real: Real | None = None
+) -> Float[Tensor, "*type batch"]:
     """Return the score that `attention_to` gives on average when keys are shuffled.
 
-    Shuffling the keys that a query can see leaves each of them the same expected share, `1 / (query + 1)`,
+    Shuffling the keys that a query can see leaves each of them the same expected share, one over their number,
     whatever the pattern was: the null is exact, and needs no sampling.
+
+    Args:
+        real: of the padded prompts that the masks were made from.
     """
-    side = masks.shape[-1]
-    visible = torch.ones(side, side, device=masks.device).tril()
-    uniform = visible / visible.sum(-1, keepdim=True)
+    uniform = uniform_pattern(torch.zeros(masks.shape[-3:-1], dtype=torch.long, device=masks.device), real)
     return (masks * uniform).sum((-2, -1)) / _n_asked(masks)
 
 
@@ -110,13 +81,44 @@ def require_square(pattern: Float[Tensor, "*batch query key"]) -> None:
         )
 
 
-def attention_entropy(pattern: Float[Tensor, "*batch query key"]) -> Float[Tensor, "*batch"]:
+def attention_entropy(pattern: Float[Tensor, "*batch query key"], real: Real | None = None) -> Float[Tensor, "*batch"]:
     """Return the entropy of attention over the causal maximum, averaged over queries (the first is left out).
 
-    Returns: 0 when every query looks at one token, 1 when every query spreads evenly over all it can see.
-    Raises: ValueError, if the pattern is not square.
+    This is how evenly a head looks ("uniform" or "global"). It has no null: an untrained head is near 1.
+
+    Returns: 0 when every query looks at one token, 1 when every query spreads evenly over all it can see; NaN for a
+        sequence of fewer than two tokens.
+    Raises: ValueError, if the pattern is not square, or `real` does not fit it.
+    """
+    n_seen = seen_by_queries(pattern, real)
+    nats = torch.special.entr(pattern).sum(-1)
+    return mean_over_queries(nats / n_seen.log(), n_seen)
+
+
+def seen_by_queries(
+    pattern: Float[Tensor, "*batch query key"], real: Real | None = None
+) -> Float[Tensor, "*broadcast query"]:
+    """Return how many keys each query can see, 0 for padding; its axes broadcast to the pattern's without the keys.
+
+    Raises: ValueError, if the pattern is not square, or `real` does not have its first axis and its queries.
     """
     require_square(pattern)
-    nats = torch.special.entr(pattern).sum(-1)[..., 1:]
-    most = torch.tensor([math.log(query + 1) for query in range(1, pattern.shape[-1])], device=pattern.device)
-    return (nats / most).mean(-1)
+    n_query = pattern.shape[-1]
+    if real is None:
+        return torch.arange(1, n_query + 1, device=pattern.device).float()
+    if pattern.ndim < 3 or real.shape != (pattern.shape[0], n_query):
+        raise ValueError(
+            f"real of shape {tuple(real.shape)} does not fit patterns of shape {tuple(pattern.shape)}; "
+            "give batch and position, the first and the last axis of the patterns"
+        )
+    real = real.to(pattern.device)
+    n_seen = (real.cumsum(-1) * real).float()
+    return n_seen.reshape(len(real), *[1] * (pattern.ndim - 3), n_query)
+
+
+def mean_over_queries(
+    per_query: Float[Tensor, "*batch query"], n_seen: Float[Tensor, "*broadcast query"]
+) -> Float[Tensor, "*batch"]:
+    """Return the mean over the queries that can see more than themselves; NaN where there is none."""
+    chooses = (n_seen > 1).expand_as(per_query)
+    return per_query.where(chooses, 0.0).sum(-1) / chooses.sum(-1)

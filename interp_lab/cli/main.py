@@ -90,19 +90,20 @@ def demo(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, of any experiments.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Report",
 ) -> None:
     """Join run folders into one self-contained HTML page."""
-    from interp_lab.registry import load_result
-    from interp_lab.reports import write_page
+    import shlex
 
-    page = write_page(
-        out,
-        "Report",
-        [load_result(folder) for folder in runs],
-        reproduce=f"interp-lab report {' '.join(map(str, runs))}",
-    )
+    from interp_lab.reports import load_runs, write_page
+    from interp_lab.reports.page import require_page_path
+
+    require_page_path(out)
+    named = "" if title == "Report" else f" --title {shlex.quote(title)}"
+    command = f"interp-lab report {shlex.join(map(str, runs))} --out {shlex.quote(str(out))}{named}"
+    page = write_page(out, title, load_runs(runs), reproduce=command)
     typer.echo(f"wrote {page}")
 
 

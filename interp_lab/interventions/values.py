@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.hooks import at_site, capture, masked, ready_tokens, require_site, site_index
+from interp_lab.hooks import capture, masked, ready_tokens, require_site, site_index
 from interp_lab.interventions.intervention import Intervention
 from interp_lab.interventions.op import Op
 from interp_lab.models import is_causal
@@ -240,12 +240,9 @@ def reference_values(
     masked(tokens, mask)
     kept: list[list[Tensor]] = [[] for _ in sites]
     for rows in torch.arange(len(tokens)).split(batch_size):
-        captured = capture(model, tokens[rows], hooks, mask=None if mask is None else mask[rows])
-        captured = {hook: value.clone() for hook, value in captured.items()}  # of inference mode: no use to autograd
+        found = capture(model, tokens[rows], hooks, mask=None if mask is None else mask[rows])
+        found = {hook: value.clone() for hook, value in found.items()}  # of inference mode: no use to autograd
         for values, site in zip(kept, sites, strict=True):
-            if positions is None or site.position is not None:
-                values.append(at_site(captured[site.hook], site))
-            else:
-                activation = captured[site.hook]
-                values.append(activation[site_index(activation, site, positions=positions[rows])])
+            own = None if positions is None or site.position is not None else positions[rows]
+            values.append(found[site.hook][site_index(found[site.hook], site, positions=own)])
     return [values[0] if len(values) == 1 else torch.cat(values) for values in kept]

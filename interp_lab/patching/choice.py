@@ -37,11 +37,13 @@ def choose(
 ) -> Int[np.ndarray, " chosen"]:
     """Return the sites of each map with the largest denoising effects, of those that are clear of their control.
 
-    Corrected over all sites of all maps (Benjamini and Hochberg).
+    Clear on the side of the effect: a site at which only the control does something is none. Corrected over all sites
+    of all maps (Benjamini and Hochberg).
     """
     effects, control = select.effect(Patch.DENOISE), select.effect(Patch.DENOISE_NULL)
     adjusted = paired_difference(effects, control, select.clusters, level=config.level, seed=config.seed).p_adjusted()
-    size = np.abs(effects.mean(-1)) * (adjusted < config.fdr)
+    beyond = effects.mean(-1) * (effects - control).mean(-1) > 0
+    size = np.abs(effects.mean(-1)) * (beyond & (adjusted < config.fdr))
     found: list[int] = []
     for labels in maps.values():
         own = size[labels.cells]

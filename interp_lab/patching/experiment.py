@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,8 +27,9 @@ from interp_lab.types import HookedModel
 NAME = "patching"
 """In the registry, and at the head of every config file."""
 
-POOL = 192
-"""Pairs of a task that are drawn beside those that are patched, so that each of these finds a partner."""
+POOL = 96
+"""Pairs of a task that are drawn beside those that are patched, so that each of these finds a partner; doubled, up to
+four times, until each does."""
 _RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
     Patch.DENOISE: ("clean", "corrupted", False),
     Patch.NOISE: ("corrupted", "clean", False),
@@ -96,7 +97,9 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             pools["n_held_out"] = self._pool(model, "n_held_out", seed=c.seed + 1, reserved=True)
         same = c.partners == "same answers"
         if c.partners == "auto":
-            same = all(has_partners(pool, n=getattr(c, key), seed=c.seed) for key, pool in pools.items())
+            same = all(
+                has_partners(pool, n=getattr(c, key), seed=c.seed, same_answers=True) for key, pool in pools.items()
+            )
         ordinary, *apart = (self._with_others(key, pool, same_answers=same) for key, pool in pools.items())
         splits = ordinary.pairs.splits(seed=c.seed)
         parts = {split: ordinary.rows(splits.of(split)) for split in (Split.SELECT, Split.REPORT)}
@@ -106,17 +109,20 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
 
     def _pool(self, model: HookedModel, key: str, *, seed: int, reserved: bool) -> Pairs:
         """Return pairs to measure, and behind them pairs to take partners from."""
-        task, n = self.config.task, int(getattr(self.config, key))
-        size = n if task.endswith(".jsonl") else n + POOL
-        try:
-            pool = pairs_for(model, task, size, seed=seed, reserved=reserved)
-        except ValueError as error:
-            if not reserved:
-                raise
-            raise ValueError(f"{error}; or set n_held_out to null, and nothing is replicated") from error
+        c, n = self.config, int(getattr(self.config, key))
+        spare = [0] if c.task.endswith(".jsonl") else [POOL * 2**nth for nth in range(5)]
+        for size in (n + more for more in spare):
+            try:
+                pool = pairs_for(model, c.task, size, seed=seed, reserved=reserved)
+            except ValueError as error:
+                if not reserved:
+                    raise
+                raise ValueError(f"{error}; or set n_held_out to null, and nothing is replicated") from error
+            if has_partners(pool, n=n, seed=c.seed, same_answers=c.partners == "same answers"):
+                break
         if not pool.single_token:
             raise ValueError(
-                f"answers of {task!r} have several tokens, and {self.config.metric} reads one; write answers of one "
+                f"answers of {c.task!r} have several tokens, and {c.metric} reads one; write answers of one "
                 "token, or measure pairs.teacher_forced().log_probability() with effects.effects_of"
             )
         return pool
@@ -148,20 +154,20 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         wanted: Sequence[Patch],
         counted: "_Counted",
     ) -> SplitMeasurements:
-        metric = self._metric(part.pairs)
-        clean, corrupted = (
-            metric_values(model, getattr(part.pairs, run), metric, mask=part.pairs.mask) for run in get_args(Run)
-        )
+        untouched: dict[Run, np.ndarray] = {}
         changes = np.full((len(PATCHES), sum(len(sites.cells) for sites in maps), len(part.pairs)), np.nan)
         for patch in wanted:
             source, base, of_another = _RUNS[patch]
             values = getattr(part.others if of_another else part.pairs, source)
             cells = [cell for sites in maps for cell in map_patches(model, sites, part.pairs, values, base=base)]
             swept = self._sweep(model, part.pairs, cells, base=base, progress=counted.next(str(patch)))
-            changes[PATCHES.index(patch)] = swept.changes
+            changes[PATCHES.index(patch)], untouched[base] = swept.changes, swept.baseline
+        if "clean" not in untouched:
+            pairs = part.pairs
+            untouched["clean"] = metric_values(model, pairs.clean, self._metric(pairs), mask=pairs.mask)
         return SplitMeasurements(
-            clean=clean,
-            corrupted=corrupted,
+            clean=untouched["clean"],
+            corrupted=untouched["corrupted"],
             templates=np.array(part.pairs.templates),
             changes=changes,
             sets=np.full((len(maps), 1 + self.config.n_random_sets, len(part.pairs)), np.nan),
@@ -205,10 +211,10 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         return found
 
 
-def has_partners(pairs: Pairs, *, n: int, seed: int) -> bool:
-    """Whether each of the first `n` pairs has a partner with the same answers."""
+def has_partners(pairs: Pairs, *, n: int, seed: int, same_answers: bool) -> bool:
+    """Whether each of the first `n` pairs has a partner."""
     try:
-        pairs.partners(seed=seed, same_answers=True, n=n)
+        pairs.partners(seed=seed, same_answers=same_answers, n=n)
     except ValueError:
         return False
     return True

@@ -17,6 +17,8 @@ Places = Literal["role", "position"]
 Run = Literal["clean", "corrupted"]
 """One of the two runs of a pair."""
 GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
+_WITH_MLP = ("resid_mid", "mlp_out", "neurons")
+"""Attention-only models have none of these, though some of their hook points stand there and never fire."""
 _STREAM = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 
 OWN_GROUPS = "groups"
@@ -143,8 +145,9 @@ def _tokens_at(parts: Sequence[Pairs]) -> list[str]:
 def _require_hooks(model: HookedModel, name: str, cells: Sequence[tuple[Site, ...]]) -> None:
     known = set(hook_names(model))
     missing = next((site.hook for sites in cells for site in sites if site.hook not in known), None)
-    if missing is not None or not cells:
-        lacks = "MLP" if missing is None else f"hook point {missing!r}"
+    lacks_mlps = name in _WITH_MLP and getattr(model.cfg, "attn_only", False)
+    if missing is not None or lacks_mlps:
+        lacks = "MLPs" if lacks_mlps else f"hook point {missing!r}"
         raise ValueError(f"the model has no {lacks}, which the map {name!r} is of; leave {name!r} out of sites")
 
 

@@ -1,92 +1,172 @@
 """One self-contained HTML page from results: no request leaves it, and text from prompts stays text.
 
 Figures travel as JSON in inert script elements and are drawn by one small script; the content
-security policy admits that script and plotly.js by their hashes and nothing else.
+security policy admits that script and the libraries it calls by their hashes and nothing else.
 """
 
 import base64
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
-import plotly.graph_objects as go
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from interp_lab.experiment import Result
+from interp_lab.claims import Grade
+from interp_lab.experiment import Result, Section
+from interp_lab.plots.attention import circuitsvis_bundle
+from interp_lab.plots.text import visible
+from interp_lab.reports import digest
+from interp_lab.reports.cells import interval_text, number_text, p_text, shown_table
+from interp_lab.reports.figures import Embedder
+from interp_lab.reports.groups import claim_groups
 from interp_lab.runs import write_atomic
 
-_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+MOST_LISTED = 12
+"""Claims of a grade that the summary shows unasked."""
+MEANINGS: Mapping[Grade, str] = {
+    Grade.REPLICATED: "causal, and the same on held-out templates",
+    Grade.CAUSAL: "an intervention moved the behaviour on held-out examples, by more than its control and by more than "
+    "the smallest effect of interest",
+    Grade.DESCRIPTIVE: "observed; no intervention supports it",
+}
 
 
 def render_page(title: str, results: Sequence[Result], *, reproduce: str) -> str:
     """Return the page as HTML text.
 
     Args:
-        results: in the order they are to appear.
+        results: in the order they are to appear; of any experiments.
         reproduce: the command that makes this page again.
 
-    Raises: ValueError, for no results; TypeError, for a figure that is not a plotly figure.
+    Raises: ValueError, for no results, or an HTML fragment that is not inert; TypeError, for a figure of a kind that
+        no page shows.
     """
     if not results:
         raise ValueError("a page needs at least one result")
+    asked = [digest.asked_of(number, result) for number, result in enumerate(results, 1)]
+    bundle = circuitsvis_bundle()
+    embedder = Embedder(has_heads_script=bundle is not None)
+    sections = {one.number: [_shown(section, embedder) for section in one.result.sections()] for one in asked}
+    scripts = _scripts(embedder, bundle)
+    shared = digest.shared_origin(asked)
+    return _environment().get_template("page.html.j2").render(
+        title=title,
+        asked=asked,
+        questions=digest.questions(asked),
+        n_claims=sum(len(one.claims) for one in asked),
+        by_grade=digest.by_grade(asked),
+        meanings=MEANINGS,
+        most_listed=MOST_LISTED,
+        controls=digest.controls(asked),
+        descriptive=digest.stayed_descriptive(asked),
+        unreplicated=digest.not_replicated(asked),
+        shared=shared,
+        facts={one.number: _own_facts(one, shared) for one in asked},
+        groups={one.number: claim_groups(one.claims) for one in asked},
+        sections=sections,
+        reproduce=reproduce,
+        heads_note=_heads_note(embedder),
+        style=Markup(_file("page.css")),
+        templates=embedder.shared(),
+        scripts=scripts,
+        policy=policy(scripts),
+    )  # fmt: skip
+
+
+def write_page(path: Path, title: str, results: Sequence[Result], *, reproduce: str) -> Path:
+    """Write `render_page` to a file, by temporary name and rename, and return its path.
+
+    Raises: ValueError, if the path does not end in `.html` (it could be a file of a run) or is a folder; and as
+        `render_page`, in which case nothing is written.
+    """
+    require_page_path(path)
+    page = render_page(title, results, reproduce=reproduce)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, page.encode("utf-8"))
+    return path
+
+
+def require_page_path(path: Path) -> None:
+    """Refuse a place where no page can or should be written.
+
+    Raises: ValueError, naming the path and a better one.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the page itself, such as {path / 'report.html'}")
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise ValueError(f"the page {path} must end in .html; name it {path.with_suffix('.html')}")
+
+
+def policy(scripts: Sequence[str]) -> str:
+    """Return the content security policy that admits these inline scripts, inline styles, and nothing else."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts)
+    sources = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _scripts(embedder: Embedder, bundle: str | None) -> list[Markup]:
+    """Return the libraries that the figures need, each once, and the script that draws them."""
+    libraries = [get_plotlyjs()] if "plotly" in embedder.kinds else []
+    libraries += [bundle] if "heads" in embedder.kinds and bundle is not None else []
+    closed = (
+        script.replace("\r\n", "\n").replace("</script", "<\\/script") for script in (*libraries, _file("page.js"))
+    )
+    return [Markup(script) for script in closed]
+
+
+def _shown(section: Section, embedder: Embedder) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "causal": section.causal,
+        "suggests": section.suggests,
+        "does_not_show": section.does_not_show,
+        "figures": [embedder.embed(name, figure) for name, figure in section.figures.items()],
+        "tables": {name: shown_table(table) for name, table in section.tables.items()},
+    }
+
+
+def _own_facts(one: digest.Asked, shared: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in digest.origin_facts(one.result).items() if name not in shared}
+
+
+def _heads_note(embedder: Embedder) -> str:
+    if not embedder.n_views:
+        return ""
+    if embedder.has_heads_script:
+        return "Views of several heads are drawn by CircuitsVis, which is in the page."
+    return "Views of several heads are heatmaps with a menu: CircuitsVis was not installed where this page was made."
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("interp_lab.reports", "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_readable,
     )
-    environment.filters |= {"figure": figure_json, "cell": cell_text, "yaml": lambda config: config.to_yaml()}
-    page = environment.get_template("page.html.j2").render(
-        title=title,
-        results=[_for_template(result) for result in results],
-        reproduce=reproduce,
-        plotly=get_plotlyjs().replace("</script", "<\\/script"),
-    )
-    return page.replace("SCRIPT-HASHES", " ".join(script_hashes(page)))
-
-
-def write_page(path: Path, title: str, results: Sequence[Result], *, reproduce: str) -> Path:
-    """Write `render_page` to a file, by temporary name and rename, and return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, render_page(title, results, reproduce=reproduce).encode("utf-8"))
-    return path
-
-
-def _for_template(result: Result) -> dict[str, Any]:
-    claims = sorted(result.claims(), key=lambda claim: -claim.grade)
-    return {
-        "config": result.config,
-        "provenance": result.provenance,
-        "summary": result.summary().splitlines(),
-        "claims": claims,
-        "sections": result.sections(),
+    environment.filters |= {
+        "interval": interval_text,
+        "number": number_text,
+        "p": p_text,
+        "split_label": digest.split_label,
+        "by_result": digest.by_result,
     }
+    return environment
 
 
-def figure_json(figure: object) -> str:
-    """Return a figure as JSON that is inert inside a script element.
-
-    Raises: TypeError, if it is not a plotly figure.
-    """
-    if not isinstance(figure, go.Figure):
-        raise TypeError(f"a page shows plotly figures, got a {type(figure).__name__}")
-    text = figure.to_json() or ""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+def _readable(value: object) -> object:
+    """Write out what would steer the display, in everything that is put on the page; what is marked safe stays."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def cell_text(value: object) -> str:
-    """Return a table cell: three decimals for numbers, nothing for missing ones."""
-    if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:.3f}"
-    return str(value)
-
-
-def script_hashes(page: str) -> list[str]:
-    """Return the content-security-policy sources of every executable inline script of a page."""
-    digests = (hashlib.sha256(body.encode("utf-8")).digest() for body in _SCRIPT.findall(page))
-    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+def _file(name: str) -> str:
+    return files("interp_lab.reports").joinpath(name).read_text("utf-8")

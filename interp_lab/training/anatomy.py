@@ -8,11 +8,13 @@ import torch
 from jaxtyping import Float, Int
 
 from interp_lab.attention.heads import pattern_hooks
-from interp_lab.attention.scores import attention_to, induction_mask, previous_token_mask
+from interp_lab.attention.masks import induction_mask, previous_token_mask
+from interp_lab.attention.scores import attention_to
+from interp_lab.attention.weights import composition_scores, head_weights, random_composition
 from interp_lab.hooks import capture, replace
 from interp_lab.organisms.repeats import RepeatedTokens, repeated_twice
 from interp_lab.tasks.repeats import first_copy_loss, second_copy_loss
-from interp_lab.training.composition import composing_weights, k_composition, key_site, keys_without, random_composition
+from interp_lab.training.composition import key_site, keys_without
 from interp_lab.training.config import CardConfig
 from interp_lab.types import HeadIndex, HookedModel
 
@@ -77,7 +79,7 @@ def dissect(model: HookedModel, config: CardConfig, *, symbols: range) -> Anatom
     previous, induction = (scores.mean(0) for scores in _attention(model, select))
     writer, reader = (WRITING, int(previous[WRITING].argmax())), (READING, int(induction[READING].argmax()))
     reported_previous, reported_induction = _attention(model, report)
-    weights = composing_weights(model, writer=WRITING, reader=READING)
+    weights = head_weights(model)
     losses = [_losses(model, text) for text in texts]
     return Anatomy(
         first_copy_loss=np.stack([first for first, _ in losses]),
@@ -85,7 +87,7 @@ def dissect(model: HookedModel, config: CardConfig, *, symbols: range) -> Anatom
         induction=reported_induction,
         previous_token=reported_previous,
         chosen=np.array([writer, reader]),
-        composition=k_composition(weights).numpy(),
+        composition=composition_scores(weights, kind="k")[WRITING, :, READING].numpy(),
         random_composition=random_composition(weights, n_draws=_N_RANDOM, seed=config.seed).numpy(),
         induction_without=_induction_without(model, report, reader=reader),
     )

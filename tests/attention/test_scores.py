@@ -5,16 +5,8 @@ import math
 import pytest
 import torch
 
-from interp_lab.attention.scores import (
-    HEAD_TYPES,
-    attention_entropy,
-    attention_to,
-    chance_attention,
-    duplicate_token_mask,
-    first_token_mask,
-    induction_mask,
-    previous_token_mask,
-)
+from interp_lab.attention.masks import HEAD_TYPES, induction_mask, local_window_mask
+from interp_lab.attention.scores import attention_entropy, attention_to, chance_attention, uniform_pattern
 
 BOS_X_X = torch.tensor([[0, 5, 6, 7, 5, 6, 7]])
 """`[BOS, x, x]` with period 3."""
@@ -30,34 +22,6 @@ def looking_back(lookback: int, queries: range, side: int = 7) -> torch.Tensor:
 
 def score(kind: str, pattern: torch.Tensor, tokens: torch.Tensor = BOS_X_X) -> float:
     return float(attention_to(pattern, HEAD_TYPES[kind](tokens)[None]))
-
-
-class TestMasks:
-    """Rows are queries, columns keys; True where a head of the type would look."""
-
-    def test_previous_token(self):
-        assert previous_token_mask(torch.tensor([[3, 3, 3]]))[0].long().tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
-
-    def test_first_token_leaves_out_the_query_that_can_look_nowhere_else(self):
-        assert first_token_mask(torch.tensor([[3, 3, 3]]))[0].long().tolist() == [[0, 0, 0], [1, 0, 0], [1, 0, 0]]
-
-    def test_duplicate_token_is_every_earlier_occurrence(self):
-        mask = duplicate_token_mask(torch.tensor([[4, 9, 4, 4]]))[0].long().tolist()
-        assert mask == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 1, 0]]
-
-    def test_induction_is_what_followed_an_earlier_occurrence(self):
-        mask = induction_mask(torch.tensor([[4, 9, 4, 4]]))[0].long().tolist()
-        assert mask == [[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
-
-    @pytest.mark.parametrize("kind", HEAD_TYPES)
-    def test_no_type_looks_ahead(self, kind):
-        assert not HEAD_TYPES[kind](torch.randint(4, (3, 12))).triu(1).any()
-
-    def test_on_repeated_tokens_induction_is_the_stripe_of_the_literature(self):
-        """Second copy: attention from q to q - period + 1 (TransformerLens: diagonal at offset 1 - period)."""
-        pattern = torch.rand(1, 1, 7, 7).tril()
-        stripe = pattern[0, 0].diagonal(offset=1 - 3)[-3:].mean()
-        assert score("induction", pattern) == pytest.approx(float(stripe))
 
 
 class TestScore:
@@ -92,6 +56,26 @@ class TestScore:
                     queries = [q for q in range(11) if mask[row, q].any()]
                     paid = [sum(float(pattern[row, head, q, k]) for k in range(11) if mask[row, q, k]) for q in queries]
                     assert float(fast[kind, row, head]) == pytest.approx(sum(paid) / len(paid), abs=1e-6)
+
+    def test_of_layers_and_heads_at_once_is_that_of_each(self):
+        pattern = torch.rand(1, 2, 3, 7, 7, generator=torch.Generator().manual_seed(0)).tril()
+        masks = torch.stack([mask(BOS_X_X) for mask in HEAD_TYPES.values()])
+        together = attention_to(pattern, masks)
+        assert together.shape == (4, 1, 2, 3)
+        for layer in range(2):
+            torch.testing.assert_close(together[:, :, layer], attention_to(pattern[:, layer], masks))
+
+    def test_of_a_pattern_without_heads(self):
+        assert attention_to(torch.eye(7)[None], induction_mask(BOS_X_X)[None]).shape == (1, 1)
+
+    def test_a_local_head_splits_its_attention_by_the_window(self):
+        """Half to the token before and half to the one three before: a window of 2 gets one half, of 3 all."""
+        pattern = 0.5 * looking_back(1, range(3, 7)) + 0.5 * looking_back(3, range(3, 7))
+        asked = torch.arange(7)[:, None] >= 3
+        two, three = (
+            float(attention_to(pattern, (local_window_mask(BOS_X_X, width=width) & asked)[None])) for width in (2, 3)
+        )
+        assert (two, three) == (0.5, 1.0)
 
 
 class TestChance:
@@ -129,6 +113,23 @@ class TestEntropy:
         pattern = torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0]])
         assert float(attention_entropy(pattern)) == pytest.approx((1 + math.log(2) / math.log(3)) / 2)
 
+    def test_the_first_query_has_no_choice_and_does_not_count(self):
+        pattern = torch.tensor([[0.5, 0.0], [0.5, 0.5]])  # the first row is no distribution, and not looked at
+        assert float(attention_entropy(pattern)) == pytest.approx(1.0)
+
+    def test_of_a_single_token_is_nan(self):
+        assert math.isnan(float(attention_entropy(torch.ones(1, 1))))
+
+
+class TestUniform:
+    def test_is_even_over_what_a_query_can_see(self):
+        rows = uniform_pattern(torch.tensor([[3, 3, 3]]))[0].tolist()
+        assert rows == [[1, 0, 0], [0.5, 0.5, 0], pytest.approx([1 / 3] * 3)]
+
+    def test_of_padding_is_zero(self):
+        rows = uniform_pattern(torch.tensor([[9, 3, 3]]), torch.tensor([[False, True, True]]))[0].tolist()
+        assert rows == [[0, 0, 0], [0, 1, 0], [0, 0.5, 0.5]]
+
 
 class TestBadInput:
     def test_a_pattern_that_is_not_square(self):
@@ -138,3 +139,11 @@ class TestBadInput:
     def test_masks_of_other_tokens(self):
         with pytest.raises(ValueError, match=r"\(1, 1, 7, 7\) do not fit patterns of shape \(1, 1, 6, 6\)"):
             attention_to(torch.eye(6)[None, None], induction_mask(BOS_X_X)[None])
+
+    def test_padding_of_other_prompts(self):
+        with pytest.raises(ValueError, match=r"real of shape \(2, 6\) does not fit patterns of shape \(1, 1, 6, 6\)"):
+            attention_entropy(torch.eye(6)[None, None], torch.ones(2, 6, dtype=torch.bool))
+
+    def test_padding_needs_to_know_the_batch(self):
+        with pytest.raises(ValueError, match="the first and the last axis"):
+            attention_entropy(torch.eye(6), torch.ones(6, 6, dtype=torch.bool))

@@ -116,15 +116,6 @@ class TestSites:
         with pytest.raises(ValueError, match=r"\b32\b.*outside"):
             swept(model, base, adding(Site("blocks.0.mlp.hook_post", latent=32), size=1))
 
-    def test_a_latent_that_the_codec_has_not(self, model, base):
-        codec = LinearCodec(16)
-        for latent in (7, -1):
-            made = Intervention(
-                (Site("blocks.0.hook_resid_post", latent=latent),), Op.ADD, (torch.ones(()),), "up", codec=codec
-            )
-            with pytest.raises(ValueError, match=rf"{latent} of .*codec, outside the 7 .* 0 to 6"):
-                swept(model, base, made)
-
     def test_given_twice(self, model, base):
         with pytest.raises(ValueError, match=r"1\.2 twice"):
             adding(Z, Z)

@@ -137,18 +137,18 @@ class TestSweepsThatRunOutOfMemory:
         assert not any(point._forward_hooks for point in model.hook_dict.values())
 
 
-@pytest.mark.parametrize("budget", [1, 100_000])
+@pytest.mark.parametrize("budget", [1, 60_000])
 def test_prompts_that_do_not_fit_together_are_run_in_blocks(budget, monkeypatch):
     """Payloads, gates, positions and starts of each prompt are those of its own, whatever block it is in."""
     model = hooked("llama")
-    base, generator = prompts(model, n=11), torch.Generator().manual_seed(0)
-    vectors = torch.randn(11, 16, generator=generator, dtype=torch.float64)
-    site, at = (Site("blocks.1.hook_resid_pre"),), torch.arange(11) % 9
-    settings = [{}, {"positions": at}, {"since": at}, {"gate": at > 4}]
+    base, generator = prompts(model, n=5), torch.Generator().manual_seed(0)
+    vectors = torch.randn(5, 16, generator=generator, dtype=torch.float64)
+    site, at = (Site("blocks.1.hook_resid_pre"),), torch.arange(5) * 2
+    settings = [{}, {"positions": at}, {"since": at}, {"gate": at > 3}]
     made = [Intervention(site, Op.ADD, (vectors,), "own", per_example=True, **setting) for setting in settings]
-    made += ablations(model, HEADS, kind=Ablation.ZERO)
+    made += ablations(model, HEADS[::5], kind=Ablation.ZERO)
     with torch.no_grad():
-        metric = kl_divergence(model(prompts(model, n=11, seed=1)))
+        metric = kl_divergence(model(prompts(model, n=5, seed=1)))
     usual = sweep(model, base, made, metric)
     blocks, run = [], Block.run
     monkeypatch.setattr(Block, "run", lambda self, *rest, **more: blocks.append(1) or run(self, *rest, **more))

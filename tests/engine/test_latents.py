@@ -82,3 +82,11 @@ class TestLatents:
         found, expected = (sweep(model, base, each, metric).values for each in (made, by_hand))
         assert found == pytest.approx(expected, abs=1e-9)
         assert abs(found - sweep(model, base, made, metric).baseline).max() > 1e-3
+
+
+@pytest.mark.parametrize("latent", [7, -1])
+def test_that_the_codec_has_not_are_refused(latent):
+    model, base, codec = hooked("llama"), prompts(hooked("llama")), LinearCodec(16)
+    site = Site("blocks.0.hook_resid_post", latent=latent)
+    with pytest.raises(ValueError, match=rf"{latent} of .*codec, outside the 7 .* 0 to 6"):
+        require_literal(model, base, [Intervention((site,), Op.ADD, (torch.ones(()),), "up", codec=codec)])

@@ -16,13 +16,15 @@ from tests.oracles import patching as oracle
 # Bridges say that editing a norm's scale rounds differently; the tolerance allows for it.
 pytestmark = pytest.mark.filterwarnings("ignore:A forward hook edited hook_scale")
 
+SHAPES_OF_BRIDGES = [kind for kind in BRIDGES if kind not in ("native gpt2", "native grouped", "qwen2")]
+"""One of each shape; the others are like one of these."""
 SHARED = [3, 0, 6, 1]
 LENGTHS = [9, 6, 4, 8]
 FIRST = torch.tensor([0, 3, 5, 1])
 
 
 @pytest.fixture(
-    scope="module", params=[*(f"hooked: {kind}" for kind in KINDS), *(f"bridge: {kind}" for kind in BRIDGES)]
+    scope="module", params=[*(f"hooked: {kind}" for kind in KINDS), *(f"bridge: {kind}" for kind in SHAPES_OF_BRIDGES)]
 )
 def model(request, tmp_path_factory):
     backend, kind = request.param.split(": ")
@@ -106,7 +108,7 @@ def test_a_patch_is_the_sources_activation_and_nothing_less(model, mask):
 def test_interventions_drawn_at_random(model, mask):
     base = prompts(model)
     first_real = 0 if mask is None else 5
-    several = ["logit difference at the end", "logit difference in the middle", "KL everywhere"]
+    several = ["logit difference at the end", "KL everywhere"]
     for seed, metrics in enumerate(several[:1] if is_bridge(model) else several):
         if mask is not None and metrics == "KL everywhere":
             metrics = "next-token loss"

@@ -90,6 +90,12 @@ class TestChoosing:
         """Site 0 has the largest effect, and so has any other corrupted prompt there."""
         assert choose(split(MEANS, null=(1.5, 0, 0, 0)), MAPS, config=config_of(n_top=3)).tolist() == [1, 3]
 
+    def test_takes_no_site_at_which_only_the_control_does_something(self):
+        """Site 2 does nothing (hardly anything), and another prompt's value there wrecks the run."""
+        means = (1.5, 0.8, 0.01, -0.6)
+        assert choose(split(means, null=(0, 0, 1.5, 0)), MAPS, config=config_of(n_top=4)).tolist() == [0, 1, 3]
+        assert choose(split(means, null=(0, 1.0, 0, -0.9)), MAPS, config=config_of(n_top=4)).tolist() == [0]
+
     def test_takes_nothing_where_there_is_nothing(self):
         assert choose(split((0.0,) * 4), MAPS, config=config_of()).tolist() == []
 

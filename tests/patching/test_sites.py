@@ -128,7 +128,7 @@ class TestPositions:
         assert bool(varies.any())
 
     def test_several_templates(self, model, pairs):
-        with pytest.raises(ValueError, match="needs prompts of one template, and these are of 8.*use places='role'"):
+        with pytest.raises(ValueError, match=r"needs prompts of one template, and these are of 8.*use places='role'"):
             site_map(model, "resid_pre", [pairs], places="position")
 
     def test_held_out_templates_are_others_too(self, model, pairs):
@@ -180,8 +180,10 @@ class TestOwnGroups:
 
 class TestModelsThatLackAHook:
     @pytest.mark.parametrize("name", ["neurons", "mlp_out", "resid_mid"])
-    def test_no_mlp(self, name):
+    def test_attention_alone(self, name):
         attention_only = load_model("organism-attn")
         pairs = pairs_for(attention_only, "induction", 16, seed=0, reserved=False)
-        with pytest.raises(ValueError, match=f"the model has no .*which the map '{name}' is of; leave '{name}' out"):
+        with pytest.raises(
+            ValueError, match=f"the model has no MLPs, which the map '{name}' is of; leave '{name}' out"
+        ):
             site_map(attention_only, name, [pairs], places="role")

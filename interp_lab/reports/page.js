@@ -1,0 +1,65 @@
+"use strict";
+const data = (holder) => JSON.parse(holder.querySelector("script[type='application/json']").textContent);
+const shared = document.getElementById("templates");
+const templates = shared ? JSON.parse(shared.textContent) : {};
+
+// A menu of plotly is drawn for the mouse only: the keyboard gets a list in its place.
+function addMenus(holder, figure) {
+  for (const menu of figure.layout.updatemenus || []) {
+    const label = document.createElement("label"), list = document.createElement("select");
+    label.append(`${menu.name || "show"} `, list);
+    menu.buttons.forEach((button) => list.add(new Option(button.label)));
+    list.addEventListener("change", () => Plotly.restyle(holder, ...menu.buttons[list.selectedIndex].args));
+    holder.closest(".scroll").before(label);
+  }
+  delete figure.layout.updatemenus;
+}
+
+function drawPlot(holder) {
+  const figure = data(holder);
+  figure.layout.template = templates[figure.layout.template];
+  addMenus(holder, figure);
+  return Plotly.newPlot(holder, figure.data, figure.layout, {displaylogo: false, responsive: false, showSendToCloud: false, showEditInChartStudio: false});
+}
+
+// CircuitsVis listens to the mouse only: its small maps become buttons.
+function addKeys(holder) {
+  const maps = [...holder.querySelectorAll("canvas")].slice(0, -1);
+  maps.forEach((canvas, nth) => {
+    const button = canvas.closest("[class*='matrix'], div");
+    if (button.hasAttribute("tabindex")) return;
+    button.tabIndex = 0;
+    button.setAttribute("role", "button");
+    button.setAttribute("aria-label", `head ${holder.names[nth] || nth}`);
+    button.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      canvas.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+    });
+  });
+}
+
+function drawHeads(holder) {
+  const properties = data(holder);
+  holder.names = properties.attentionHeadNames;
+  new MutationObserver(() => addKeys(holder)).observe(holder, {childList: true, subtree: true});
+  CircuitsVis.render(holder.id, CircuitsVis.AttentionHeads, properties);
+}
+
+const waiting = new Set(document.querySelectorAll(".plot, .heads"));
+function draw(holder) {
+  if (!waiting.delete(holder)) return;
+  watcher.unobserve(holder);
+  holder.classList.contains("heads") ? drawHeads(holder) : drawPlot(holder);
+  holder.dataset.drawn = "yes";
+}
+const watcher = new IntersectionObserver((seen) => seen.filter((one) => one.isIntersecting).forEach((one) => draw(one.target)), {rootMargin: "800px"});
+waiting.forEach((holder) => watcher.observe(holder));
+
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("details.print:not([open])")];
+  opened.forEach((one) => { one.open = true; });
+  [...waiting].forEach(draw);
+});
+addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));

@@ -1,0 +1,451 @@
+"""Identities that every model obeys, circuits worked by hand, and the same experiment broken."""
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from interp_lab.claims import Grade, Split
+from interp_lab.models import declare_identity, load_model
+from interp_lab.organisms.compiled import compile_model
+from interp_lab.patching import experiment
+from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch
+from interp_lab.patching.config import PatchingConfig
+from interp_lab.patching.experiment import Patching
+from interp_lab.patching.worked import HEADS, STREAM
+from interp_lab.tasks import TextPair, pairs_for
+from interp_lab.tasks.alignment import pairs_of_rows
+from interp_lab.types import WeightProcessing
+from tests.patching.results import config_of, effects_at, grammar_model, measure, only, organism
+
+
+@pytest.fixture(scope="module", autouse=True)
+def draw_once():
+    """Pairs are drawn once for all models that read the grammar: they read the same tokens."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = cache(lambda name, n, seed, reserved: pairs_for(organism(), name, n, seed=seed, reserved=reserved))
+
+        def draw(model, name, n, *, seed, reserved):
+            if name.startswith("grammar/"):
+                return drawn(name, n, seed, reserved)
+            return pairs_for(model, name, n, seed=seed, reserved=reserved)
+
+        only(patch, draw)
+        yield
+
+
+BOTH_WAYS = (Patch.DENOISE, Patch.NOISE)
+
+
+@pytest.fixture(scope="module")
+def result():
+    """The organism on indirect objects: who is given what the other one gives?"""
+    return measure(organism(), sites=("resid_pre", "z"))
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return measure(grammar_model(n_layers=2), **FACTS)
+
+
+FACTS = {"task": "grammar/facts", "sites": ("resid_pre", "resid_post", "z")}
+
+
+def same_bits(one, other):
+    first, second = one.arrays(), other.arrays()
+    return first.keys() == second.keys() and all(
+        np.array_equal(first[name], second[name], equal_nan=first[name].dtype.kind == "f") for name in first
+    )
+
+
+class TestIdentities:
+    """What holds in any model: everything the pair differs in passes through these places."""
+
+    @pytest.mark.parametrize("patch", BOTH_WAYS)
+    def test_all_changed_tokens_restore_everything(self, result, untrained, patch):
+        """The prompts of a pair differ in one token, so the stream before layer 0 differs at one place."""
+        for found, place in ((result, "changed"), (untrained, "country")):
+            site = found.names.index(f"0.hook_resid_pre at {place}")
+            for held in (found.report, found.held_out):
+                largest = np.abs(held.total).max()
+                assert largest > 0.01
+                assert np.allclose(held.effect(patch)[site], held.total, rtol=0, atol=1e-3 * largest)
+        assert effects_at(result, "0.hook_resid_pre at changed", patch) == pytest.approx(1.0, abs=1e-5)
+
+    @pytest.mark.parametrize("patch", BOTH_WAYS)
+    def test_the_last_stream_at_the_end_is_all_that_the_answer_is_read_from(self, untrained, patch):
+        held = untrained.report
+        assert np.allclose(
+            held.effect(patch)[untrained.names.index("1.hook_resid_post at end")], held.total, rtol=0, atol=1e-5
+        )
+        elsewhere = untrained.names.index("1.hook_resid_post at country")
+        assert np.abs(held.changes[:, elsewhere]).max() < 1e-5
+
+    def test_a_layer_ends_where_the_next_one_begins(self, untrained):
+        for place in ("country", "end"):
+            pre, post = (
+                untrained.names.index(f"{hook} at {place}") for hook in ("1.hook_resid_pre", "0.hook_resid_post")
+            )
+            assert np.allclose(untrained.report.changes[:, pre], untrained.report.changes[:, post], atol=1e-4)
+
+    def test_shares_are_of_the_total_effect(self, result):
+        for patch in BOTH_WAYS:
+            site = result.names.index("2.hook_resid_pre at end")
+            shown = result.intervals[patch].at(site)
+            assert shown.estimate == pytest.approx(effects_at(result, "2.hook_resid_pre at end", patch), abs=1e-9)
+            assert shown.low < shown.estimate < shown.high
+
+    def test_baselines_are_those_of_the_model(self, result):
+        pairs = Patching(result.config)._parts(organism())[Split.REPORT].pairs
+        with torch.inference_mode():
+            logits = organism()(pairs.clean, attention_mask=pairs.mask.long())
+        rows = torch.arange(len(pairs))
+        at = logits[rows, pairs.answer_position]
+        right, wrong = (torch.tensor([s[0][0] for s in sets]) for sets in (pairs.answers, pairs.wrong))
+        assert np.allclose(result.report.clean, (at[rows, right] - at[rows, wrong]).numpy(), atol=1e-3)
+
+    def test_it_is_the_organism_that_knows_the_answer(self, result):
+        assert result.total.low > 10
+        assert result.report.clean.min() > 0 > result.report.corrupted.max()
+
+
+class TestWorkedByHand:
+    """`compiled/linear` on its own pairs, `a w a` against `w a w`: effects add up, and each is known."""
+
+    @pytest.fixture(scope="class")
+    def linear(self):
+        with pytest.MonkeyPatch.context() as patch:
+            only(patch, linear_pairs)
+            return measure(
+                load_model("compiled/linear"), sites=("resid_pre", "resid_post", "z"), task="induction", n_top=4
+            )
+
+    @pytest.mark.parametrize("patch", BOTH_WAYS)
+    def test_heads(self, linear, patch):
+        for layer in range(2):
+            for head in range(4):
+                expected = HEADS["compiled/linear"].get((layer, head), 0.0) / 8
+                assert effects_at(linear, f"{layer}.{head}", patch) == pytest.approx(expected, abs=1e-4)
+
+    @pytest.mark.parametrize("patch", BOTH_WAYS)
+    @pytest.mark.parametrize("layer", [0, 1, 2])
+    def test_places_of_a_layer_add_up_to_everything(self, linear, patch, layer):
+        hook = "1.hook_resid_post" if layer == 2 else f"{layer}.hook_resid_pre"
+        shares = {at: effects_at(linear, f"{hook} at {at}", patch) for at in ("two back", "one back", "end")}
+        known = {"end" if at == "last" else at: effect / 8 for at, effect in STREAM["compiled/linear"][layer].items()}
+        assert shares == pytest.approx({"two back": 0.0, "one back": 0.0, **known}, abs=1e-4)
+        assert sum(shares.values()) == pytest.approx(1.0, abs=1e-4)
+
+    def test_takes_exactly_the_heads_that_matter(self, linear):
+        heads = {linear.names[site] for site in linear.chosen} & {f"{x}.{y}" for x in range(2) for y in range(4)}
+        assert heads == {"0.0", "1.0", "1.1", "1.2"}
+
+    def test_the_head_that_works_against_the_answer_is_below_zero(self, linear):
+        (claim,) = [claim for claim in linear.claims() if "clean value at 1.1 " in claim.statement]
+        assert claim.effect.effect.estimate == pytest.approx(-3 / 8, abs=1e-4)
+
+    def test_idle_heads_are_exactly_idle(self, linear):
+        for name in ("0.1", "0.2", "0.3", "1.3"):
+            assert np.abs(linear.report.changes[:, linear.names.index(name)]).max() < 1e-4
+
+
+def linear_pairs(model, name, n, *, seed, reserved):
+    """The compiled model's own pairs as pairs of 6 templates, of others if reserved."""
+    drawn = compile_model("compiled/linear").sample_pairs(n, seed)
+    texts = [
+        TextPair(f"clean {nth}", f"corrupted {nth}", (str(int(right)),), (str(int(wrong)),), f"{reserved}-{nth % 6}",
+                 reserved=reserved)
+        for nth, (right, wrong) in enumerate(zip(drawn.answers, drawn.wrong, strict=True))
+    ]  # fmt: skip
+    rows = [[tuple(row) for row in tokens.tolist()] for tokens in (drawn.clean, drawn.corrupted)]
+    answers = [tuple(((int(token),),) for token in tokens) for tokens in (drawn.answers, drawn.wrong)]
+    last = drawn.clean.shape[1] - 1
+    roles = [{"start": 0, "two back": last - 2, "one back": last - 1}] * n
+    return pairs_of_rows(
+        model, texts, clean=rows[0], corrupted=rows[1], roles=roles, name="linear",
+        texts=([text.clean for text in texts], [text.corrupted for text in texts]),
+        answers=(answers[0], answers[1], answers[1]),
+    )  # fmt: skip
+
+
+class TestHonesty:
+    def test_a_model_without_the_behaviour_is_given_raw_effects_and_no_claim(self, untrained):
+        assert not untrained.is_normalised
+        assert untrained.effect_unit == "logits"
+        assert "its interval covers zero: effects are given raw" in untrained.summary()
+        assert "nothing to take a share of" in untrained.sections()[0].suggests
+        assert all(claim.grade is Grade.DESCRIPTIVE for claim in untrained.claims())
+
+    def test_a_site_that_is_made_inert_gets_no_claim(self, result):
+        """Head 0.2 is what the organism needs most; without its output weights there is nothing to patch."""
+        assert "0.2" in {result.names[site] for site in result.chosen}
+        model = load_model("organism")
+        model.blocks[0].attn.W_O.data[2] = 0
+        found = measure(model, sites=("z",), n_held_out=None)
+        assert np.abs(found.report.changes[:, found.names.index("0.2")]).max() < 1e-4
+        assert not [claim for claim in found.claims() if " at 0.2 " in claim.statement]
+
+    def test_with_the_own_value_as_control_nothing_is_chosen(self, monkeypatch):
+        """The sabotaged control does all that the patch does."""
+        sabotaged = {**experiment._RUNS, Patch.DENOISE_NULL: experiment._RUNS[Patch.DENOISE]}
+        monkeypatch.setattr(experiment, "_RUNS", sabotaged)
+        only(monkeypatch, linear_pairs)
+        found = measure(load_model("compiled/linear"), task="induction", sites=("z",), n_held_out=None)
+        assert found.chosen.tolist() == []
+        assert found.claims() == []
+        assert "no site was clear of its control" in found.summary()
+
+    def test_claims_follow_the_controls_numbers(self, result):
+        changes = result.report.changes.copy()
+        for null, own in ((Patch.DENOISE_NULL, Patch.DENOISE), (Patch.NOISE_NULL, Patch.NOISE)):
+            changes[PATCHES.index(null)] = changes[PATCHES.index(own)]
+        fallen = replace(result, report=replace(result.report, changes=changes, sets=result.report.sets * np.nan))
+        assert max(claim.grade for claim in result.claims()) is Grade.REPLICATED
+        assert {claim.grade for claim in fallen.claims()} == {Grade.DESCRIPTIVE}
+
+    def test_the_choice_does_not_see_what_is_reported(self, monkeypatch):
+        """Other numbers on the report split, and on held-out templates: the same choice."""
+        only(monkeypatch, linear_pairs)
+        model, changes = load_model("compiled/linear"), {"task": "induction", "sites": ("z",), "n_held_out": None}
+        honest = measure(model, **changes)
+        original = Patching._measured
+
+        def spoilt(self, model, maps, part, wanted, counted):
+            found = original(self, model, maps, part, wanted, counted)
+            if len(wanted) == len(TO_CHOOSE):
+                return found
+            return replace(found, changes=np.random.default_rng(0).standard_normal(found.changes.shape))
+
+        monkeypatch.setattr(Patching, "_measured", spoilt)
+        again = measure(model, **changes)
+        assert again.chosen.tolist() == honest.chosen.tolist() != []
+        assert again.summary() != honest.summary()
+
+    def test_the_choice_follows_the_selection_split(self, result):
+        swapped = experiment.choose(
+            replace(result.select, changes=result.select.changes[:, ::-1]), result.maps, config=result.config
+        )
+        assert swapped.tolist() != result.chosen.tolist()
+
+
+class TestSplits:
+    @pytest.fixture(scope="class")
+    def parts(self):
+        return Patching(config_of(task="grammar/facts"))._parts(grammar_model())
+
+    def test_selection_and_report_share_templates_and_no_pair(self, parts):
+        select, report = parts[Split.SELECT].pairs, parts[Split.REPORT].pairs
+        assert (len(select), len(report)) == (8, 8)
+        assert set(select.templates) == set(report.templates)
+        assert not set(zip(select.clean_texts, select.corrupted_texts, strict=True)) & set(
+            zip(report.clean_texts, report.corrupted_texts, strict=True)
+        )
+
+    def test_held_out_templates_really_are_other_templates(self, parts):
+        held_out = parts[Split.HELD_OUT].pairs
+        seen = {*parts[Split.SELECT].pairs.templates, *parts[Split.REPORT].pairs.templates}
+        assert not seen & set(held_out.templates)
+        assert all(held_out.reserved)
+
+    def test_others_are_never_the_pair_itself_and_always_of_its_template_and_places(self, parts):
+        for part in parts.values():
+            assert part.pairs.templates == part.others.templates
+            assert (part.pairs.clean != part.others.clean).any(1).all()
+            assert (part.pairs.corrupted != part.others.corrupted).any(1).all()
+            for role, positions in part.pairs.roles.items():
+                assert torch.equal(positions, part.others.roles[role])
+
+    def test_the_selection_split_is_patched_only_as_choosing_needs(self, result):
+        measured = {patch: np.isfinite(result.select.changes[nth]).all() for nth, patch in enumerate(PATCHES)}
+        assert {patch for patch, there in measured.items() if there} == set(TO_CHOOSE)
+        assert np.isnan(result.select.changes[PATCHES.index(Patch.NOISE)]).all()
+        assert np.isfinite(result.report.changes).all()
+        assert np.isfinite(result.held_out.changes).all()
+
+    def test_partners_with_the_same_answers_where_all_splits_have_them(self):
+        """Loans are granted or denied: a partner of the other kind would speak for the clean answer."""
+        changes = {"task": "grammar/loans/neighbourhood"}
+        for part in Patching(config_of(**changes))._parts(grammar_model()).values():
+            assert part.pairs.answers == part.others.answers
+        free = Patching(config_of(**changes, partners="any"))._parts(grammar_model())
+        assert any(part.pairs.answers != part.others.answers for part in free.values())
+
+    def test_no_held_out_templates_if_none_are_wanted(self):
+        assert set(Patching(config_of(**FACTS, n_held_out=None))._parts(grammar_model())) == {
+            Split.SELECT,
+            Split.REPORT,
+        }
+
+
+class TestSeed:
+    def test_same_seed_same_bits_and_another_seed_others(self, untrained):
+        assert same_bits(measure(grammar_model(n_layers=2), **FACTS), untrained)
+        other = Patching(config_of(**FACTS, seed=1))._parts(grammar_model())
+        same = Patching(untrained.config)._parts(grammar_model())
+        assert other[Split.REPORT].pairs.clean_texts != same[Split.REPORT].pairs.clean_texts
+        assert other[Split.HELD_OUT].pairs.clean_texts != same[Split.HELD_OUT].pairs.clean_texts
+
+    def test_a_small_memory_budget_changes_nothing(self, untrained):
+        tight = measure(grammar_model(n_layers=2), **FACTS, n_held_out=None, memory_budget=200_000)
+        assert np.allclose(tight.report.changes, untrained.report.changes, atol=1e-5)
+
+
+class TestProgress:
+    def test_goes_up_to_the_end(self):
+        told = []
+        Patching(config_of(task="grammar/facts", sites=("z",))).measure(
+            grammar_model(), progress=lambda done, total, what: told.append((done / total, what))
+        )
+        shares = [share for share, _ in told]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+        assert {"denoise", "noise_null"} <= {what for _, what in told}
+
+
+class TestSites:
+    def test_every_map_is_measured_and_laid_out(self):
+        names = ("attn_out", "mlp_out", "resid_mid", "q", "k", "v", "pattern", "z_by_place", "neurons")
+        model = grammar_model(n_heads=4, n_key_value_heads=2, d_model=16)
+        found = measure(model, task="grammar/facts", sites=names, groups={"both": ("0.0", "0.1")}, n_held_out=None)
+        assert tuple(found.maps) == (*names, "groups")
+        n_cells = {name: len(labels.rows) * len(labels.columns) for name, labels in found.maps.items()}
+        assert n_cells == {
+            "attn_out": 2, "mlp_out": 2, "resid_mid": 2, "q": 4, "k": 2, "v": 2, "pattern": 4, "z_by_place": 8,
+            "neurons": 16, "groups": 1,
+        }  # fmt: skip
+        # In a single layer, what attention and MLP make of the country stays where the country is.
+        assert len(set(found.names)) == len(found.names) == sum(n_cells.values())
+        assert {"k denoise", "groups noise", "neurons disagreement"} <= set(found.figures())
+        idle = {name for nth, name in enumerate(found.names) if not np.abs(found.report.changes[:, nth]).max() > 0}
+        assert idle == {f"{what} at country" for what in ("0.hook_attn_out", "0.hook_mlp_out", "0.hook_resid_mid",
+                                                         "0.0", "0.1", "0.2", "0.3")}  # fmt: skip
+
+    def test_a_group_is_its_members_together(self):
+        """In one layer heads add up to what attention writes; a group of all of them is `attn_out` everywhere."""
+        found = measure(
+            grammar_model(),
+            task="grammar/facts",
+            n_held_out=None,
+            sites=("z",),
+            groups={"all": ("0.0", "0.1"), "out": ("0.hook_attn_out",)},
+        )
+        heads, written = (found.names.index(name) for name in ("all (0.0+0.1)", "out (0.hook_attn_out)"))
+        assert np.allclose(found.report.changes[:, heads], found.report.changes[:, written], atol=1e-5)
+
+    def test_attention_only_models_are_patched_on_induction(self):
+        """The pairs differ in what is copied and not in where to look: the induction heads matter, 0.0 does not."""
+        found = measure(load_model("organism-attn"), task="induction", sites=("z",), n_pairs=32, n_held_out=8)
+        assert found.names[found.chosen[0]] == "1.0"
+        assert effects_at(found, "1.0", Patch.NOISE) > 0.8
+        assert abs(effects_at(found, "0.0", Patch.NOISE)) < 0.02
+        assert not [claim for claim in found.claims() if " at 0.0 " in claim.statement]
+        # The task has two reserved templates: too few to replicate anything on.
+        assert max(claim.grade for claim in found.claims()) is Grade.CAUSAL
+
+    def test_attention_only_models_have_no_maps_of_mlps(self):
+        with pytest.raises(ValueError, match=r"the model has no MLPs, .* leave 'mlp_out' out of sites"):
+            measure(load_model("organism-attn"), task="induction", sites=("mlp_out",))
+
+
+class TestPositions:
+    @pytest.fixture(scope="class")
+    def one_template(self, tmp_path_factory):
+        path = tmp_path_factory.mktemp("own") / "pairs.jsonl"
+        drawn = pairs_for(organism(), "grammar/facts", 192, seed=0, reserved=False)
+        wanted = [nth for nth in range(192) if drawn.templates[nth] == drawn.templates[0]][:16]
+        path.write_text("\n".join(json.dumps(as_line(drawn, nth)) for nth in wanted))
+        return path
+
+    def test_on_prompts_of_one_template_tokens_stand_on_the_axis(self, one_template):
+        found = measure(
+            organism(), task=str(one_template), sites=("resid_pre",), places="position", n_pairs=16, n_held_out=None
+        )
+        columns = found.maps["resid_pre"].columns
+        changed = next(nth for nth, label in enumerate(columns) if "/" in label)
+        shares = found.maps["resid_pre"].laid_out(found.intervals[Patch.DENOISE].estimate)
+        assert np.allclose(shares[0], [float(nth == changed) for nth in range(len(columns))], atol=1e-5)
+        assert list(found.figures()["resid_pre denoise"].layout.xaxis.ticktext) == list(columns)
+        assert found.total.n_clusters == 8
+        assert "All prompts are of one template" in found.sections()[0].does_not_show
+        assert max(claim.grade for claim in found.claims()) is Grade.CAUSAL
+
+    def test_several_templates_are_refused_with_the_remedy(self):
+        with pytest.raises(ValueError, match=r"places='position' needs prompts of one template.*use places='role'"):
+            measure(grammar_model(), task="grammar/facts", sites=("resid_pre",), places="position")
+
+    def test_a_file_without_held_out_templates(self, one_template):
+        with pytest.raises(ValueError, match=r"holds 0 reserved pairs, and n=8 .* or set n_held_out to null"):
+            measure(organism(), task=str(one_template), sites=("z",))
+
+    def test_a_file_with_too_few_pairs(self, one_template):
+        with pytest.raises(ValueError, match="holds 16 ordinary pairs, and n=20 are asked for"):
+            measure(organism(), task=str(one_template), sites=("z",), n_pairs=20, n_held_out=None)
+
+
+def as_line(pairs, nth):
+    return {
+        "clean": pairs.clean_texts[nth],
+        "corrupted": pairs.corrupted_texts[nth],
+        "answer": " " + pairs.spelling[pairs.answers[nth][0][0]].strip(),
+        "wrong": " " + pairs.spelling[pairs.wrong[nth][0][0]].strip(),
+        "template": pairs.templates[nth],
+    }
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"sites": ("z", "resid_pre", "z")}, "sites names one map twice: z, resid_pre, z"),
+            ({"sites": ("heads",)}, "sites"),
+            ({"sites": ()}, "sites"),
+            ({"groups": {"none": ()}}, "group 'none' names no site; give at least one, such as '1.3'"),
+            ({"groups": {"odd": ("head three",)}}, "'head three' names no site; write a head as '1.3'"),
+            ({"n_pairs": 8}, "n_pairs"),
+            ({"metric": "accuracy"}, "metric"),
+        ],
+        ids=["duplicate maps", "unknown map", "no map", "empty group", "no site", "too few pairs", "unknown metric"],
+    )
+    def test_is_refused_by_the_config(self, changes, message):
+        with pytest.raises(ValueError, match=message):
+            config_of(**changes)
+
+    def test_an_unknown_task(self):
+        with pytest.raises(ValueError, match=r"unknown task 'indirect_objects'; did you mean 'indirect_object'"):
+            measure(grammar_model(), task="indirect_objects")
+
+    def test_too_few_pairs_for_a_control(self, tmp_path):
+        """One pair of each template: whom should it be compared with?"""
+        lines = [
+            {"clean": f"{' '.join(['the'] * (nth % 4))} the capital of Germany is", "answer": " Berlin",
+             "corrupted": f"{' '.join(['the'] * (nth % 4))} the capital of France is", "wrong": " Paris",
+             "template": f"t{nth // 2}"}
+            for nth in range(16)
+        ]  # fmt: skip
+        path = tmp_path / "pairs.jsonl"
+        path.write_text("\n".join(json.dumps(line) for line in lines))
+        with pytest.raises(ValueError, match=r"n_pairs=16 leaves a control without its pair.*draw more examples per"):
+            measure(grammar_model(), task=str(path), n_held_out=None)
+
+    def test_answers_of_several_tokens(self, tmp_path):
+        drawn = pairs_for(grammar_model(), "grammar/facts", 16, seed=0, reserved=False)
+        lines = [{**as_line(drawn, nth), "answer": " Berlin and Paris"} for nth in range(16)]
+        path = tmp_path / "pairs.jsonl"
+        path.write_text("\n".join(map(json.dumps, lines)))
+        for metric in ("logit_difference", "log_probability"):
+            with pytest.raises(ValueError, match=f"several tokens, and {metric} reads one; .*teacher_forced"):
+                measure(grammar_model(), task=str(path), n_held_out=None, metric=metric)
+
+    def test_a_group_that_the_model_has_not(self):
+        with pytest.raises(ValueError, match=r"head 7 is out of range .* use 0 to 1"):
+            measure(grammar_model(), task="grammar/facts", groups={"mine": ("0.7",)})
+
+    def test_a_model_that_nobody_named(self):
+        model = grammar_model()
+        declare_identity(model, name="x", processing=WeightProcessing.named("raw"))
+        assert PatchingConfig().model == "organism"
+        found = measure(model, task="grammar/facts", sites=("z",), n_held_out=None)
+        assert found.provenance.model.name == "x"
