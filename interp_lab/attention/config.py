@@ -42,8 +42,7 @@ class AttentionHeadsConfig(Config):
     smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Smallest effect of interest: share of the gap between first-copy and second-copy loss."""
     ablation: Literal[Ablation.ZERO, Ablation.MEAN, Ablation.RESAMPLE] = Ablation.MEAN
-    """What a head's output is replaced with; means are taken by position over the sequences chosen on. Random tokens are
-    of no template."""
+    """What a head's output is replaced with; means are taken by position over the sequences chosen on."""
     level: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
     """Of every interval."""
     batch_size: PositiveInt = 32

@@ -66,8 +66,7 @@ class RoleContrast:
 
         The interval is that of the difference: the spread is taken as known. Infinite where prompts of a set all agree.
         """
-        correction = 1 - 3 / (4 * (sum(self.n) - 2) - 1)
-        d = self.difference
+        correction, d = 1 - 3 / (4 * (sum(self.n) - 2) - 1), self.difference
         with np.errstate(divide="ignore", invalid="ignore"):
             sides = [np.where(v == 0, 0.0, correction * v / self.spread) for v in (d.estimate, d.low, d.high)]
         return Intervals(*sides, d.level, d.n_clusters, d.method)
@@ -102,8 +101,8 @@ class AttentionContrast:
                 row |= dict(zip(self.names, (contrast.first[at], contrast.second[at]), strict=True))
                 for name, one in (("difference", contrast.difference.at(*at)), ("hedges_g", contrast.hedges_g.at(*at))):
                     row |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
-                row |= {"n_templates": contrast.difference.n_clusters, "p_adjusted": adjusted[nth][at]}
-                rows.append(row | {"differs": bool(self.differs[nth][at])})
+                row |= {"p_adjusted": adjusted[nth][at], "differs": bool(self.differs[nth][at])}
+                rows.append(row | {"n_templates": contrast.difference.n_clusters})
         return pd.DataFrame(rows)
 
 
@@ -121,7 +120,6 @@ def attention_to_places(
 
     Args:
         places: positions by role; -1 where a prompt has no such place.
-
     Raises: ValueError, as `attention_rows`.
     """
     rows = attention_rows(model, tokens, mask=mask, query=query, batch_size=batch_size)
@@ -184,8 +182,8 @@ def contrasted(
 ) -> AttentionContrast:
     """Compare attention to every role between two sets of prompts, head by head, templates being the units.
 
-    Sets of the same templates are compared template by template (mean against mean, every template alike), so that
-    what differs between templates does not count; sets of different templates by a two-sample test over templates.
+    Sets of the same templates are compared template by template (mean against mean, every template alike); sets of
+    different templates by a two-sample test over templates.
 
     Args:
         paired: whether prompts in the same place make a pair, as clean and corrupted ones do; compared pair by pair.
@@ -248,5 +246,5 @@ def _between(
     high = difference + np.hypot(a.high - a.estimate, b.estimate - b.low)
     values = np.concatenate([first.attention[0], second.attention[0]], -1)
     in_first = np.arange(values.shape[-1]) < len(first.templates)
-    tested = two_sample_test(values, in_first, [*first.templates, *second.templates], seed=seed)
-    return Intervals(difference, low, high, level, a.n_clusters + b.n_clusters, "recovered"), tested.p
+    p = two_sample_test(values, in_first, [*first.templates, *second.templates], seed=seed).p
+    return Intervals(difference, low, high, level, a.n_clusters + b.n_clusters, "recovered"), p

@@ -28,7 +28,7 @@ def feasible_test(templates: Sequence[str], *, n_tests: int) -> Test:
 
 @dataclass(frozen=True)
 class RelationHeads:
-    """Which heads carry which relations: chosen on one half of the prompts, looked for again on others."""
+    """Which heads carry which relations (several, or none): chosen on half of the prompts, looked for on others."""
 
     parts: Mapping[Split, tuple[RelationAttention, ...]]
     """By split, one entry per relation; held-out templates may be missing."""
@@ -61,10 +61,7 @@ class RelationHeads:
 
     @cached_property
     def found(self) -> Bool[np.ndarray, "relation layer head"]:
-        """Above rivals and neighbours by `at_least` and after correction over heads and relations, on the select half.
-
-        A head may carry several relations or none.
-        """
+        """Above rivals and neighbours by `at_least` and after correction over heads and relations, select half."""
         excess = [np.minimum(rivals.estimate, near.estimate) for rivals, near, _ in self.above[Split.SELECT]]
         return (self.p_adjusted < self.fdr) & (np.stack(excess) >= self.at_least)
 
@@ -86,20 +83,22 @@ class RelationHeads:
         return dict(sorted(carried.items()))
 
     def table(self) -> pd.DataFrame:
-        """Return one row per relation and head, attention as on the report half; see `DOES_NOT_SHOW`."""
+        """Return a row per relation and head, attention of the report half; `None`: too few templates to tell."""
         again = {split: self.holds(split) for split in (Split.REPORT, Split.HELD_OUT) if split in self.parts}
         rows = []
         for nth, part in enumerate(self.parts[Split.REPORT]):
             rivals, neighbours, _ = self.above[Split.REPORT][nth]
             own = bootstrap_interval(part.to_key, part.templates, level=self.level, seed=self.seed)
             shown = {"attention": own, "versus_rivals": rivals, "versus_neighbours": neighbours}
+            enough = {s: len(set(self.parts[s][nth].templates)) >= FEWEST_FOR_T for s in again}
             for layer, head in np.ndindex(*self.found.shape[1:]):
                 row: dict[str, object] = {"relation": part.relation, "head": head_name((layer, head))}
                 for name, intervals in shown.items():
                     one = intervals.at(layer, head)
                     row |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
-                row |= {"p_adjusted": self.p_adjusted[nth, layer, head], "found": bool(self.found[nth, layer, head])}
-                rows.append(row | {f"holds on {s}": bool(where[nth, layer, head]) for s, where in again.items()})
+                at = (nth, layer, head)
+                row |= {"p_adjusted": self.p_adjusted[at], "found": bool(self.found[at])}
+                rows.append(row | {f"holds on {s}": bool(w[at]) if enough[s] else None for s, w in again.items()})
         return pd.DataFrame(rows)
 
 
@@ -145,21 +144,19 @@ class StereotypeCheck:
     """Two things kept apart: which heads look at the profession, and what the pronoun does without each head."""
 
     looks: RelationHeads
-    """Of the one relation; descriptive."""
     baseline: Interval
     """Probability of the stereotyped pronoun minus that of the other one, on the report half, nothing ablated."""
     report: tuple[Evidence, ...]
     """By ablation and head: change of that difference on the report half, beside its control."""
     held_out: tuple[Evidence, ...]
-    """The same on reserved templates; empty if there are none."""
+    """The same on reserved templates; empty if there are none. Fewer than four can replicate nothing."""
     kinds: tuple[Ablation, ...]
     fdr: float
 
     def table(self) -> pd.DataFrame:
         """Return one row per ablation and head: what it looks at (report half), and what its ablation does.
 
-        A negative change means that the stereotype weakens. The two columns may disagree: a head that looks may do
-        nothing (or be backed up), and one that does not look may carry what an earlier head has read.
+        A negative change weakens the stereotype. The columns may disagree, for backups or heads that pass things on.
         """
         shape = self.looks.found.shape[1:]
         seen, looks = self.looks.parts[Split.REPORT][0], self.looks.found[0] & self.looks.holds(Split.REPORT)[0]
@@ -224,8 +221,8 @@ def stereotype_check(
         for split, found in effects.items()
     }  # fmt: skip
     told = mean_interval(effects[Split.REPORT].baseline, texts[Split.REPORT][1].templates, level=level, seed=seed)
-    held_out = tuple(evidence.get(Split.HELD_OUT, ()))
-    return StereotypeCheck(looks, told, tuple(evidence[Split.REPORT]), held_out, tuple(kinds), fdr)
+    found = (tuple(evidence.get(split, ())) for split in (Split.REPORT, Split.HELD_OUT))
+    return StereotypeCheck(looks, told, *found, tuple(kinds), fdr)
 
 
 def _pronoun_effects(

@@ -119,7 +119,8 @@ def show_patching(result: Any) -> None:  # noqa: ANN401 - a PatchingResult
         row = frame.loc[site].to_dict()
         effects = [as_text(row, kind) for kind in ("denoise", "noise")]
         others = [as_text(row, kind).split()[0] for kind in ("denoise_null", "denoise_other")]
-        table.add_row(site.replace("hook_", ""), *effects, *others, "/".join(str(grade)[:1].upper() for grade in grades))
+        marks = "/".join(str(grade)[:1].upper() for grade in grades)
+        table.add_row(site.replace("hook_", ""), *effects, *others, marks)
     console.print(table)
     legend = "null, other: values of another corrupted, another clean prompt; grade: of denoising / of noising"
     console.print(legend, style="dim", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Activation patching: which activations carry what the corruption changes; estimates of it; what parts write and back up."""
+"""Activation patching: which activations carry what a corruption changes, estimates of it, and what backs up what."""
 
 from interp_lab.patching.ablation import ablation_effects
 from interp_lab.patching.agreement import agreement

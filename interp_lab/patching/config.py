@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from interp_lab.config import Config, Processing
+from interp_lab.patching.metric_names import MetricName
 from interp_lab.patching.sites import GRANULARITIES, Granularity, Places
 from interp_lab.types import Site, WeightProcessing
-
-MetricName = Literal["logit_difference", "log_probability", "probability_difference", "rank"]
 
 
 class PatchingConfig(Config):
@@ -35,7 +34,8 @@ class PatchingConfig(Config):
     n_held_out: Annotated[int, Field(ge=8)] | None = 48
     """Pairs of held-out templates, on which chosen sites are confirmed; `None` leaves replication out."""
     metric: MetricName = "logit_difference"
-    """What is patched for: of the clean prompt's answers, against its wrong answers."""
+    """What is patched for, at the place of the clean prompt's answer; see `metric_names.metric_named`. A metric of your
+    own: `Patching(config).measure(model, metric=...)`."""
     partners: Literal["auto", "same answers", "any"] = "auto"
     """What controls take their values from: another prompt of the template with the same answers, right and wrong, or
     with any. `auto` asks for the same answers where every pair has such a partner: where all pairs share two answers,

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022, ZHANG_2024
@@ -18,6 +18,7 @@ from interp_lab.models.experiment import ModelExperiment
 from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch, SplitMeasurements
 from interp_lab.patching.choice import MapLabels, choose
 from interp_lab.patching.config import PatchingConfig
+from interp_lab.patching.metric_names import MetricOf, metric_named
 from interp_lab.patching.result import PatchingResult
 from interp_lab.patching.sites import Run, SiteMap, map_patches, own_groups, site_map
 from interp_lab.tasks import Pairs, pairs_for
@@ -42,14 +43,16 @@ _RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
 
 @dataclass(frozen=True)
 class _Part:
-    """The pairs of one split, and for each of them another one of its template."""
+    """The pairs of one split, for each of them another one of its template, and what is measured on them."""
 
     pairs: Pairs
     others: Pairs
+    metric: Metric
 
     def rows(self, index: Rows) -> "_Part":
         """Return some of them."""
-        return _Part(self.pairs.rows(index), self.others.rows(index))
+        chosen = torch.as_tensor(np.asarray(index))
+        return _Part(self.pairs.rows(index), self.others.rows(index), self.metric.rows(chosen))
 
 
 class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
@@ -59,14 +62,19 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
     result = PatchingResult
     sources = (WANG_2022, ZHANG_2024, HEIMERSHEIM_2024, BENJAMINI_1995)
 
-    def measure(self, model: HookedModel, *, progress: Progress = silent) -> PatchingResult:
+    def measure(
+        self, model: HookedModel, *, metric: MetricOf | None = None, progress: Progress = silent
+    ) -> PatchingResult:
         """Measure on a model already in memory.
+
+        Args:
+            metric: makes a metric of your own from the model and the pairs, in place of the one that the config names.
 
         Raises: ValueError, if the task does not suit the model, the model has not the sites, or a template has too few
             pairs for a control; as `engine.sweep`.
         """
         c = self.config
-        parts = self._parts(model)
+        parts = self._parts(model, metric_named(c.metric) if metric is None else metric)
         maps = self._maps(model, parts)
         wanted = {split: TO_CHOOSE if split is Split.SELECT else PATCHES for split in parts}
         counted = _Counted(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
@@ -75,13 +83,13 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         chosen = choose(measured[Split.SELECT], labels, config=c)
         for split in parts:
             if split is not Split.SELECT:
-                sets = self._sets(model, maps, parts[split].pairs, chosen, counted)
+                sets = self._sets(model, maps, parts[split], chosen, counted)
                 measured[split] = replace(measured[split], sets=sets)
         progress(1, 1, "patched")
         return PatchingResult(
             config=c,
             provenance=self.provenance(model),
-            unit=self._metric(parts[Split.REPORT].pairs).unit,
+            unit=parts[Split.REPORT].metric.unit,
             names=tuple(name for sites in maps for name in sites.cell_names()),
             maps=labels,
             select=measured[Split.SELECT],
@@ -90,7 +98,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             chosen=chosen,
         )
 
-    def _parts(self, model: HookedModel) -> dict[Split, _Part]:
+    def _parts(self, model: HookedModel, metric: MetricOf) -> dict[Split, _Part]:
         c = self.config
         pools = {"n_pairs": self._pool(model, "n_pairs", seed=c.seed, reserved=False)}
         if c.n_held_out is not None:
@@ -100,7 +108,8 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             same = all(
                 has_partners(pool, n=getattr(c, key), seed=c.seed, same_answers=True) for key, pool in pools.items()
             )
-        ordinary, *apart = (self._with_others(key, pool, same_answers=same) for key, pool in pools.items())
+        made = {key: self._with_others(key, pool, same_answers=same) for key, pool in pools.items()}
+        ordinary, *apart = (_Part(pairs, others, metric(model, pairs)) for pairs, others in made.values())
         splits = ordinary.pairs.splits(seed=c.seed)
         parts = {split: ordinary.rows(splits.of(split)) for split in (Split.SELECT, Split.REPORT)}
         if apart:
@@ -127,24 +136,20 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             )
         return pool
 
-    def _with_others(self, key: str, pool: Pairs, *, same_answers: bool) -> _Part:
+    def _with_others(self, key: str, pool: Pairs, *, same_answers: bool) -> tuple[Pairs, Pairs]:
         """Return the pairs to measure, and for each another one of its template."""
         n = int(getattr(self.config, key))
         try:
             partners = pool.partners(seed=self.config.seed, same_answers=same_answers, n=n)
         except ValueError as error:
             raise ValueError(f"{key}={n} leaves a control without its pair: {error}") from error
-        return _Part(pool.rows(range(n)), pool.rows(partners))
+        return pool.rows(range(n)), pool.rows(partners)
 
     def _maps(self, model: HookedModel, parts: Mapping[Split, _Part]) -> list[SiteMap]:
         """Return the maps; places are those that the prompts of all splits have."""
         every = [part.pairs for part in parts.values()]
         maps = [site_map(model, one, every, places=self.config.places) for one in self.config.sites]
         return [*maps, own_groups(self.config.groups)] if self.config.groups else maps
-
-    def _metric(self, pairs: Pairs) -> Metric:
-        made: Any = getattr(pairs, self.config.metric)
-        return made()
 
     def _measured(
         self,
@@ -160,11 +165,10 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             source, base, of_another = _RUNS[patch]
             values = getattr(part.others if of_another else part.pairs, source)
             cells = [cell for sites in maps for cell in map_patches(model, sites, part.pairs, values, base=base)]
-            swept = self._sweep(model, part.pairs, cells, base=base, progress=counted.next(str(patch)))
+            swept = self._sweep(model, part, cells, base=base, progress=counted.next(str(patch)))
             changes[PATCHES.index(patch)], untouched[base] = swept.changes, swept.baseline
         if "clean" not in untouched:
-            pairs = part.pairs
-            untouched["clean"] = metric_values(model, pairs.clean, self._metric(pairs), mask=pairs.mask)
+            untouched["clean"] = metric_values(model, part.pairs.clean, part.metric, mask=part.pairs.mask)
         return SplitMeasurements(
             clean=untouched["clean"],
             corrupted=untouched["corrupted"],
@@ -176,38 +180,36 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
     def _sweep(
         self,
         model: HookedModel,
-        pairs: Pairs,
+        part: _Part,
         cells: Sequence[Intervention | Combined],
         *,
         base: Run,
         progress: Progress,
     ) -> Sweep:
-        prompts, budget = getattr(pairs, base), self.config.memory_budget
-        return sweep(
-            model, prompts, cells, self._metric(pairs), mask=pairs.mask, memory_budget=budget, progress=progress
-        )
+        prompts, budget = getattr(part.pairs, base), self.config.memory_budget
+        return sweep(model, prompts, cells, part.metric, mask=part.pairs.mask, memory_budget=budget, progress=progress)
 
     def _sets(
         self,
         model: HookedModel,
         maps: Sequence[SiteMap],
-        pairs: Pairs,
+        part: _Part,
         chosen: Int[np.ndarray, " chosen"],
         counted: "_Counted",
     ) -> Float[np.ndarray, "map set example"]:
         """Denoise the chosen sites of each map together, and random sets of as many."""
         n_random, rng = self.config.n_random_sets, np.random.default_rng(self.config.seed)
-        found = np.full((len(maps), 1 + n_random, len(pairs)), np.nan)
+        found = np.full((len(maps), 1 + n_random, len(part.pairs)), np.nan)
         for nth, (sites, labels) in enumerate(zip(maps, label_maps(maps).values(), strict=True)):
             own = [int(site) - labels.first for site in chosen if labels.first <= site < labels.cells.stop]
             others = [cell for cell in range(len(sites.cells)) if cell not in own]
             if not own or len(others) < len(own):
                 continue
             random = [rng.choice(others, size=len(own), replace=False).tolist() for _ in range(n_random)]
-            cells = map_patches(model, sites, pairs, pairs.clean, base="corrupted")
+            cells = map_patches(model, sites, part.pairs, part.pairs.clean, base="corrupted")
             together = [Combined(tuple(cells[cell] for cell in group), "together") for group in (own, *random)]
             progress = counted.next(f"sets of {sites.name}")
-            found[nth] = self._sweep(model, pairs, together, base="corrupted", progress=progress).changes
+            found[nth] = self._sweep(model, part, together, base="corrupted", progress=progress).changes
         return found
 
 

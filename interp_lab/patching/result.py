@@ -150,9 +150,12 @@ class PatchingResult(PatchingMeasurements):
         if marked is None:
             marked = np.isin(np.arange(len(self.names)), self.chosen)
         mean, low, high = (labels.laid_out(part) for part in (intervals.estimate, intervals.low, intervals.high))
+        shown = [self.disagreement, *(self.intervals[patch] for patch in _TITLES)]
+        limit = max(float(np.abs(one.estimate[labels.cells]).max()) for one in shown)  # one scale for what is compared
         return site_heatmap(
             mean, low, high, rows=labels.rows, columns=labels.columns, row_title=labels.row_title,
             column_title=labels.column_title, title=title, unit=self.effect_unit, marked=labels.laid_out(marked),
+            limit=limit or None,
         )  # fmt: skip
 
     def _chosen_figure(self) -> go.Figure:

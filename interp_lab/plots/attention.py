@@ -58,7 +58,7 @@ class AttentionView:
         return {
             "attention": np.round(self.patterns.astype(float), 4).tolist(),
             "tokens": [token_label(token, longest=16) for token in self.tokens],
-            "attentionHeadNames": list(self.names),
+            "attentionHeadNames": [token_label(name, longest=24) for name in self.names],
             "maskUpperTri": all(_is_causal(pattern) for pattern in self.patterns),
         }
 

@@ -3,12 +3,15 @@ const data = (holder) => JSON.parse(holder.querySelector("script[type='applicati
 const shared = document.getElementById("templates");
 const templates = shared ? JSON.parse(shared.textContent) : {};
 
+// Plotly's text is HTML with a few tags; parsed so, nothing in it runs or loads.
+const plain = (text) => new DOMParser().parseFromString(text, "text/html").body.textContent;
+
 // A menu of plotly is drawn for the mouse only: the keyboard gets a list in its place.
 function addMenus(holder, figure) {
   for (const menu of figure.layout.updatemenus || []) {
     const label = document.createElement("label"), list = document.createElement("select");
     label.append(`${menu.name || "show"} `, list);
-    menu.buttons.forEach((button) => list.add(new Option(button.label)));
+    menu.buttons.forEach((button) => list.add(new Option(plain(button.label))));
     list.addEventListener("change", () => Plotly.restyle(holder, ...menu.buttons[list.selectedIndex].args));
     holder.closest(".scroll").before(label);
   }

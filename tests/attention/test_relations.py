@@ -277,8 +277,13 @@ class TestOrganism:
         assert row["versus_neighbours_low"] > 0.6
 
     def test_one_head_looks_at_the_profession(self, found):
+        """In one of the four reserved templates the profession is itself the query, and three are too few to tell."""
         nth = found.relations.index("pronoun-profession")
         assert np.argwhere(found.found[nth] & found.holds(Split.REPORT)[nth]).tolist() == [[0, 2]]
+        assert len(set(found.parts[Split.HELD_OUT][nth].templates)) == 3
+        row = found.table().query("relation == 'pronoun-profession' and head == '0.2'").iloc[0]
+        assert row["holds on report"]
+        assert row["holds on held-out templates"] is None
 
     def test_the_model_does_without_a_head_for_the_duplicate_name(self, found):
         """It gives the object to the right one all the same (see its card): behaviour without the textbook head."""

@@ -9,10 +9,10 @@ import argparse
 import functools
 import multiprocessing
 import multiprocessing.connection
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -111,8 +111,7 @@ def ours(size: Size) -> Tensor:
 @functools.lru_cache(maxsize=1)
 def caches_given(size: Size) -> list[ActivationCache]:
     """One cache per prompt, as `detect_head` wants it; of nothing but patterns, or they would not fit."""
-    by_hook = zip(pattern_hooks(model_of(size)), patterns_given(size), strict=True)
-    layers = list(by_hook)
+    layers = list(zip(pattern_hooks(model_of(size)), patterns_given(size), strict=True))
     return [
         ActivationCache({hook: pattern[row] for hook, pattern in layers}, model_of(size), has_batch_dim=False)
         for row in range(size.n_prompts)
@@ -203,6 +202,10 @@ SIDES: dict[str, Callable[[Size], object]] = {
 }
 
 
+PEAK, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+"""Linux keeps the peak of the resident set, and forgets it on request: building the model has a peak of its own."""
+
+
 def peak_memory(size: Size, side: str) -> float:
     """MiB by which the resident set of a fresh process grows, the model and what is given being there already."""
     context = multiprocessing.get_context("spawn")
@@ -220,9 +223,16 @@ def _grown(size: Size, side: str, sender: multiprocessing.connection.Connection)
         model(prompts(size)[:1, :2])
     if side.endswith("given"):
         caches_given(size)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    RESET.write_text("5")
+    before = _peak()
     SIDES[side](size)
-    sender.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    sender.send((_peak() - before) / 1024)
+
+
+def _peak() -> int:
+    """KiB."""
+    (line,) = [line for line in PEAK.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1])
 
 
 def report(size: Size, *, rounds: int) -> None:
@@ -234,6 +244,9 @@ def report(size: Size, *, rounds: int) -> None:
         seconds = (f"{timing.ours:.3f}", f"{timing.reference:.3f}", f"{timing.ratio:.1f}x")
         times.add_row(comparison.name, comparison.reference_name, *seconds, spread)
     console.print(times)
+    if not RESET.exists():
+        console.print("peak memory is measured on Linux only")
+        return
     memory = Table("what", "MiB", title="peak memory beyond the model's and what is given")
     for side in SIDES:
         memory.add_row(side, f"{peak_memory(size, side):.0f}")

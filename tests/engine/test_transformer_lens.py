@@ -35,8 +35,8 @@ BY_HEAD_AND_POSITION = {
 }
 
 
-SOME = ["hooked: gpt2", "hooked: llama", "hooked: neox", "hooked: attention only", "hooked: bidirectional"]
-OTHERS = ["bridge: native gpt2", "bridge: llama"]
+SOME = ["hooked: gpt2", "hooked: llama", "hooked: neox", "hooked: attention only"]
+OTHERS = ["bridge: native gpt2"]
 
 
 @pytest.fixture(scope="module", params=SOME + OTHERS)

@@ -12,6 +12,7 @@ from interp_lab.patching.choice import MapLabels, choose
 from interp_lab.patching.config import PatchingConfig
 from interp_lab.patching.experiment import Patching
 from interp_lab.patching.result import PatchingResult
+from interp_lab.tasks import pairs_for
 from interp_lab.types import ModelIdentity, WeightProcessing
 from tests.tasks.reading import grammar_reader, reader
 
@@ -49,6 +50,18 @@ def effects_at(result, name, patch, *, split="report"):
 def only(monkeypatch, pairs_for):
     """Let the experiment take its pairs from a function."""
     monkeypatch.setattr(experiment, "pairs_for", pairs_for)
+
+
+@cache
+def _grammar_pairs(name, n, seed, reserved):
+    return pairs_for(organism(), name, n, seed=seed, reserved=reserved)
+
+
+def grammar_drawn_once(model, name, n, *, seed, reserved):
+    """`pairs_for`, but pairs of the grammar are drawn once for all models that read it: they read the same tokens."""
+    if name.startswith("grammar/"):
+        return _grammar_pairs(name, n, seed, reserved)
+    return pairs_for(model, name, n, seed=seed, reserved=reserved)
 
 
 N_TEMPLATES, PER_TEMPLATE = 8, 4

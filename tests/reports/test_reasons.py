@@ -26,11 +26,12 @@ class TestAgreesWithTheGrade:
 def some_evidence(draw, split):
     if draw.random() < 0.1:
         return None
-    shift = draw.choice([-1.0, 1.0], p=[0.2, 0.8])
-    ends = [tuple(shift + part for part in (0.0, -width, width)) for width in draw.choice([0.2, 1.5], 2, p=[0.8, 0.2])]
+    shift = float(draw.choice([-1.0, 1.0], p=[0.2, 0.8]))
+    widths = draw.choice([0.2, 1.5], 2, p=[0.8, 0.2]).tolist()
+    ends = [(shift, shift - width, shift + width) for width in widths]
     turned = (-ends[1][0], -ends[1][2], -ends[1][1]) if draw.random() < 0.1 else ends[1]
     split = Split.SELECT if draw.random() < 0.05 else split
-    return evidence(ends[0], turned, p=draw.choice([0.001, 0.2], p=[0.9, 0.1]), split=split)
+    return evidence(ends[0], turned, p=float(draw.choice([0.001, 0.2], p=[0.9, 0.1])), split=split)
 
 
 class TestNames:
