@@ -75,6 +75,8 @@ def require_editable(model: HookedModel, name: str) -> None:
 def n_heads_at(model: HookedModel, name: str) -> int:
     """Return the size of the head axis: key / value heads for k and v of a grouped-query model, else query heads."""
     kv_heads = getattr(model.cfg, "n_key_value_heads", None)
+    if getattr(model.cfg, "ungroup_grouped_query_attention", False):
+        kv_heads = None  # keys and values are repeated, one for each query head
     if kv_heads and name.endswith(("attn.hook_k", "attn.hook_v", "attn.hook_rot_k", "hook_k_input", "hook_v_input")):
         return int(kv_heads)
     return int(model.cfg.n_heads)
