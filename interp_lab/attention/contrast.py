@@ -13,10 +13,16 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.attention.relation_heads import feasible_test
 from interp_lab.attention.relations import attention_at, attention_rows, role_places
 from interp_lab.organisms.grammar import Value
-from interp_lab.stats import Intervals, benjamini_hochberg, bootstrap_interval, paired_difference, two_sample_test
+from interp_lab.stats import (
+    Intervals,
+    benjamini_hochberg,
+    bootstrap_interval,
+    feasible_test,
+    paired_difference,
+    two_sample_test,
+)  # fmt: skip
 from interp_lab.stats.paired import FEWEST_FOR_T
 from interp_lab.tasks import Pairs
 from interp_lab.tasks.roles import GIVEN
@@ -214,7 +220,8 @@ def _role_contrast(
         difference, p = _between(first, second, level=level, seed=seed)
     else:
         sides = sides if how == "pairs" else _template_means(first, second)
-        units, test = first.templates if how == "pairs" else None, feasible_test(first.templates, n_tests=n_tests)
+        units = first.templates if how == "pairs" else None
+        test = feasible_test(len(set(first.templates)), n_tests=n_tests)
         found = paired_difference(*sides, units, test=test, level=level, seed=seed)
         difference, p = found.intervals, found.p
     spread = np.sqrt(squares / (sum(n) - 2))

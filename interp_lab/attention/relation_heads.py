@@ -14,16 +14,17 @@ from interp_lab.claims import Evidence, Split, grade
 from interp_lab.effects import Effects, effects_of, evidence_against
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Ablation, ablations
-from interp_lab.stats import Intervals, benjamini_hochberg, bootstrap_interval, mean_interval, split_by_template
-from interp_lab.stats.paired import FEWEST_FOR_T, Test
+from interp_lab.stats import (
+    Intervals,
+    benjamini_hochberg,
+    bootstrap_interval,
+    feasible_test,
+    mean_interval,
+    split_by_template,
+)  # fmt: skip
+from interp_lab.stats.paired import FEWEST_FOR_T
 from interp_lab.tasks import Pairs, pairs_for
 from interp_lab.types import HeadIndex, HookedModel, Interval, Site, head_name
-
-
-def feasible_test(templates: Sequence[str], *, n_tests: int) -> Test:
-    """Return the test that can reject among so many, as `paired_difference` chooses one for its own sites alone."""
-    n = len(set(templates))
-    return "t" if n >= FEWEST_FOR_T and 2.0 ** (1 - n) * n_tests > 0.05 else "sign-flip"
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class RelationHeads:
         n_tests = sum(part.to_key[..., 0].size for part in self.parts[Split.SELECT])
         return {
             split: [
-                part.above(level=self.level, test=feasible_test(part.templates, n_tests=n_tests), seed=self.seed)
+                part.above(level=self.level, test=test, seed=self.seed)
                 for part in parts
+                for test in (feasible_test(len(set(part.templates)), n_tests=n_tests),)
             ]
             for split, parts in self.parts.items()
         }

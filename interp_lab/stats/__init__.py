@@ -2,7 +2,7 @@
 
 from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_interval
 from interp_lab.stats.fdr import benjamini_hochberg
-from interp_lab.stats.paired import PairedDifference, paired_difference
+from interp_lab.stats.paired import PairedDifference, feasible_test, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
 from interp_lab.stats.splits import Splits, split_by_template
 from interp_lab.stats.student import t_test
@@ -14,6 +14,7 @@ __all__ = [
     "Splits",
     "benjamini_hochberg",
     "bootstrap_interval",
+    "feasible_test",
     "mean_interval",
     "paired_difference",
     "sign_flip_test",

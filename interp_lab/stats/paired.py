@@ -75,7 +75,7 @@ def paired_difference(
     difference = np.asarray(treated, dtype=np.float64) - np.asarray(control, dtype=np.float64)
     intervals = bootstrap_interval(difference, clusters, level=level, n_resamples=n_resamples, method=method, seed=seed)
     if test == "auto":
-        test = _test_for(intervals.n_clusters, n_sites=difference[..., 0].size)
+        test = feasible_test(intervals.n_clusters, n_tests=difference[..., 0].size)
     if test == "t":
         found = t_test(difference, clusters, alternative=alternative)
     else:
@@ -83,6 +83,11 @@ def paired_difference(
     return PairedDifference(intervals, found.p, found.smallest_p, test)
 
 
-def _test_for(n_clusters: int, *, n_sites: int) -> Literal["sign-flip", "t"]:
-    can_reject = 2.0 ** (1 - n_clusters) * n_sites <= 0.05
+def feasible_test(n_clusters: int, *, n_tests: int) -> Literal["sign-flip", "t"]:
+    """Return the test that can reject with so many clusters among so many tests; see `paired_difference`.
+
+    Args:
+        n_tests: all that are corrected together, in one call of `paired_difference` or in several.
+    """
+    can_reject = 2.0 ** (1 - n_clusters) * n_tests <= 0.05
     return "t" if n_clusters >= FEWEST_FOR_T and not can_reject else "sign-flip"

@@ -66,11 +66,11 @@ class TestTokenStates:
             after = after / (after.square().mean(-1, keepdim=True) + model.cfg.eps).sqrt()
         torch.testing.assert_close(found, after.detach(), atol=1e-5, rtol=1e-5)
 
-    @pytest.mark.parametrize("shape", ["gpt2", "neox", "qwen2"])
+    @pytest.mark.parametrize("shape", ["neox", "qwen2"])
     def test_processing_and_backend_make_no_difference(self, shape, tmp_path):
         """Nor to anything that is made of them; `neox` runs attention and MLP in parallel, `qwen2` shares keys."""
         directory = save_directory(tmp_path / shape, shape)
-        settings = [("raw", "hooked"), ("folded", "hooked"), ("raw", "bridge"), ("folded", "bridge")]
+        settings = [("raw", "hooked"), ("folded", "hooked"), ("folded", "bridge")]
         found = []
         for processing, backend in settings:
             model = load_model(directory, "cpu", processing=processing, backend=backend)
@@ -120,20 +120,18 @@ class TestCopying:
 
     @pytest.mark.parametrize("through_mlp0", [False, True])
     @pytest.mark.parametrize("settings", [{"normalization_type": "LN"}, {"n_key_value_heads": 2}], ids=str)
-    def test_equals_the_paper_token_by_token(self, settings, through_mlp0):
+    def test_equals_the_paper_head_by_head(self, settings, through_mlp0):
         """State of the token, the layer's norm, W_OV, the last norm, the unembedding; is it among the first five?"""
         model = without_biases(**settings)
         found = copied(model, VOCABULARY, top=5, through_mlp0=through_mlp0)
-        for layer in (0, 2):
-            for head in (0, 1, 3):
-                for token in range(0, 24, 2):
-                    state = model.W_E[[token]][None]
-                    if through_mlp0:
-                        state = state + model.blocks[0].mlp(model.blocks[0].ln2(state))
-                    block = model.blocks[layer]
-                    written = block.ln1(state) @ block.attn.W_V[head] @ block.attn.W_O[head]
-                    logits = (model.ln_final(written) @ model.W_U)[0, 0]
-                    assert bool(found[layer, head, token]) == (token in logits.topk(5).indices), (layer, head, token)
+        state = model.W_E[VOCABULARY][:, None]  # every token a prompt of its own
+        if through_mlp0:
+            state = state + model.blocks[0].mlp(model.blocks[0].ln2(state))
+        for layer, block in enumerate(model.blocks):
+            for head in range(4):
+                written = block.ln1(state) @ block.attn.W_V[head] @ block.attn.W_O[head]
+                best = (model.ln_final(written) @ model.W_U)[:, 0].topk(5).indices
+                assert torch.equal(found[layer, head], (best == VOCABULARY[:, None]).any(-1)), (layer, head)
 
     def test_chunks_make_no_difference(self, monkeypatch):
         model = without_biases()

@@ -155,7 +155,6 @@ def as_shares(size: Size, scores: Tensor) -> Tensor:
 def comparisons(size: Size = MIDDLE) -> list[Comparison]:
     shape = f"{size.n_layers * size.n_heads} heads, 3 types, {size.n_prompts} x {size.n_pos} tokens"
     close = functools.partial(torch.allclose, atol=1e-5)
-    hook = pattern_hooks(model_of(size))[1]
     return [
         Comparison(
             f"{shape}, patterns given",
@@ -178,19 +177,7 @@ def comparisons(size: Size = MIDDLE) -> list[Comparison]:
             functools.partial(loop_given, size),
             lambda found, expected: np.allclose(found, expected, atol=1e-5),
         ),
-        Comparison(
-            f"capture one pattern of layer 1 of {size.n_layers}, {size.batch_size} prompts",
-            "run_with_cache, then index",
-            lambda: capture(model_of(size), prompts(size)[: size.batch_size], [hook])[hook],
-            functools.partial(everything, size, hook),
-            torch.equal,
-        ),
     ]
-
-
-def everything(size: Size, hook: str) -> Tensor:
-    with torch.inference_mode():
-        return model_of(size).run_with_cache(prompts(size)[: size.batch_size])[1][hook]
 
 
 SIDES: dict[str, Callable[[Size], object]] = {
@@ -203,7 +190,7 @@ SIDES: dict[str, Callable[[Size], object]] = {
 
 
 PEAK, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-"""Linux keeps the peak of the resident set, and forgets it on request: building the model has a peak of its own."""
+"""Linux keeps the peak of the resident set, and forgets it on request (building the model has its own); others do not."""
 
 
 def peak_memory(size: Size, side: str) -> float:
@@ -244,11 +231,8 @@ def report(size: Size, *, rounds: int) -> None:
         seconds = (f"{timing.ours:.3f}", f"{timing.reference:.3f}", f"{timing.ratio:.1f}x")
         times.add_row(comparison.name, comparison.reference_name, *seconds, spread)
     console.print(times)
-    if not RESET.exists():
-        console.print("peak memory is measured on Linux only")
-        return
     memory = Table("what", "MiB", title="peak memory beyond the model's and what is given")
-    for side in SIDES:
+    for side in SIDES if RESET.exists() else ():
         memory.add_row(side, f"{peak_memory(size, side):.0f}")
     console.print(memory)
 
