@@ -24,6 +24,12 @@ class ShownTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def heads(self) -> tuple[Cell, ...]:
+        """The names of the columns, aligned as what stands below them."""
+        cells = self.rows[0] if self.rows else (Cell("", is_number=False),) * len(self.columns)
+        return tuple(Cell(name, cell.is_number) for name, cell in zip(self.columns, cells, strict=True))
+
 
 def shown_table(table: pd.DataFrame) -> ShownTable:
     """Return a table in which `x`, `x_low` and `x_high` are one column."""
@@ -46,8 +52,9 @@ def _columns(table: pd.DataFrame) -> list[list[Hashable]]:
 
 def _cell(value: object, low: object = None, high: object = None) -> Cell:
     text = cell_text(value)
-    if text and low is not None and high is not None and cell_text(low):
-        text = f"{text} [{cell_text(low)}, {cell_text(high)}]"
+    numbers = [round(float(part), 3) + 0.0 for part in (value, low, high) if isinstance(part, int | float)]
+    if len(numbers) == 3 and np.isfinite(numbers).all():
+        text = "{:.3f} [{:.3f}, {:.3f}]".format(*numbers)
     return Cell(text, isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_))
 
 
@@ -63,10 +70,10 @@ def cell_text(value: object) -> str:
 
 
 def number_text(value: float) -> str:
-    """Return three decimals, `1.2e-05` for what they would make zero, and nothing for NaN."""
+    """Return three decimals, `1.2e-05` for what they would make zero (not for rounding errors), nothing for NaN."""
     if np.isnan(value):
         return ""
-    return f"{value:.1e}" if 0 < abs(value) < 5e-4 or abs(value) >= 1e6 else f"{value:.3f}"
+    return f"{value:.1e}" if 1e-6 < abs(value) < 5e-4 or abs(value) >= 1e6 else f"{round(value, 3) + 0.0:.3f}"
 
 
 def p_text(value: float) -> str:

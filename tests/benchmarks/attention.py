@@ -9,7 +9,6 @@ import argparse
 import functools
 import multiprocessing
 import multiprocessing.connection
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,9 +92,7 @@ def ours_given(size: Size) -> Tensor:
     """From patterns to scores of every prompt, masks included; prompts in batches, so that memory is bounded."""
     patterns = patterns_given(size)
     parts = torch.arange(size.n_prompts).split(size.batch_size)
-    return torch.cat(
-        [scored([p[rows[0] : rows[-1] + 1] for p in patterns], prompts(size)[rows]) for rows in parts], dim=1
-    )
+    return torch.cat([scored([p[r[0] : r[-1] + 1] for p in patterns], prompts(size)[r]) for r in parts], dim=1)
 
 
 def ours(size: Size) -> Tensor:
@@ -120,10 +117,9 @@ def caches_given(size: Size) -> list[ActivationCache]:
 
 def detector_given(size: Size) -> Tensor:
     """`detect_head(model, prompt, type, cache=cache)` for every type and prompt."""
-    model = model_of(size)
-    with torch.inference_mode():
-        each = [[detect_head(model, str(n), kind, cache=c) for n, c in enumerate(caches_given(size))] for kind in TYPES]
-    return torch.stack([torch.stack(scores) for scores in each])
+    model, caches = model_of(size), caches_given(size)
+    each = [torch.stack([detect_head(model, str(n), kind, cache=c) for n, c in enumerate(caches)]) for kind in TYPES]
+    return torch.stack(each)
 
 
 def detector(size: Size) -> Tensor:
@@ -190,7 +186,7 @@ SIDES: dict[str, Callable[[Size], object]] = {
 
 
 PEAK, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-"""Linux keeps the peak of the resident set, and forgets it on request (building the model has its own); others do not."""
+"""Linux keeps the peak of the resident set, and forgets it on request: building the model has a peak of its own."""
 
 
 def peak_memory(size: Size, side: str) -> float:
@@ -223,18 +219,17 @@ def _peak() -> int:
 
 
 def report(size: Size, *, rounds: int) -> None:
-    console = Console()
     times = Table("what", "reference", "ours (s)", "reference (s)", "ratio", "rounds from-to")
     for comparison in comparisons(size):
         timing = measure(comparison, rounds=rounds)
         spread = f"{min(timing.ratios):.1f}-{max(timing.ratios):.1f}"
         seconds = (f"{timing.ours:.3f}", f"{timing.reference:.3f}", f"{timing.ratio:.1f}x")
         times.add_row(comparison.name, comparison.reference_name, *seconds, spread)
-    console.print(times)
+    Console().print(times)
     memory = Table("what", "MiB", title="peak memory beyond the model's and what is given")
     for side in SIDES if RESET.exists() else ():
         memory.add_row(side, f"{peak_memory(size, side):.0f}")
-    console.print(memory)
+    Console().print(memory)
 
 
 def main() -> None:
@@ -246,9 +241,8 @@ def main() -> None:
     given = vars(parser.parse_args())
     rounds, small = given.pop("rounds"), given.pop("small")
     size = replace(SMALL if small else Size(), **{name: value for name, value in given.items() if value is not None})
-    start = time.perf_counter()
     report(size, rounds=rounds)
-    Console().print(f"{size}, {torch.get_num_threads()} threads, {time.perf_counter() - start:.0f} s in all")
+    Console().print(f"{size}, {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":
