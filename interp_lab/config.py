@@ -7,7 +7,7 @@ written to a config once it is built.
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
@@ -91,6 +91,21 @@ def _write_processing(value: WeightProcessing) -> Any:  # noqa: ANN401 - a name 
 
 Processing = Annotated[WeightProcessing, BeforeValidator(_read_processing), PlainSerializer(_write_processing)]
 """Weight processing in a config: `folded`, `raw`, or a mapping of steps."""
+
+
+class ModelConfig(Config):
+    """Which model an experiment is about, and how it is loaded; see `models.load_model`."""
+
+    model: str = "organism"
+    """A bundled or compiled model, a name known to TransformerLens, or a local Hugging Face directory."""
+    processing: Processing = WeightProcessing()
+    """Weight processing; see `WeightProcessing`."""
+    backend: Literal["hooked", "bridge"] = "hooked"
+    """`HookedTransformer` or `TransformerBridge`."""
+    dtype: str = "float32"
+    """Of the weights."""
+    device: str | None = None
+    """`None` takes a GPU if there is one."""
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

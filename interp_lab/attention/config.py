@@ -4,27 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from interp_lab.config import Config, Processing
+from interp_lab.config import ModelConfig
 from interp_lab.interventions import Ablation
-from interp_lab.types import WeightProcessing
 
 
-class AttentionHeadsConfig(Config):
+class AttentionHeadsConfig(ModelConfig):
     """Which heads look like previous-token, induction, duplicate-token or first-token heads; what ablating them does.
 
     Measured on random tokens that come twice, `[BOS, x, x]`.
     """
 
     model: str = "organism-attn"
-    """A bundled or compiled model, a name known to TransformerLens, or a local Hugging Face directory."""
-    processing: Processing = WeightProcessing()
-    """Weight processing; see `WeightProcessing`."""
-    backend: Literal["hooked", "bridge"] = "hooked"
-    """`HookedTransformer` or `TransformerBridge`."""
-    dtype: str = "float32"
-    """Of the weights."""
-    device: str | None = None
-    """`None` takes a GPU if there is one."""
+    """As of every experiment; the one trained for this question."""
     period: Annotated[int, Field(ge=4)] = 20
     """Length of the repeated segment `x` (tokens), for choosing and for reporting."""
     second_period: Annotated[int, Field(ge=4)] = 17

@@ -4,29 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
-from interp_lab.config import Config, Processing
+from interp_lab.config import ModelConfig
 from interp_lab.patching.metric_names import MetricName
 from interp_lab.patching.sites import GRANULARITIES, Granularity, Places
-from interp_lab.types import Site, WeightProcessing
+from interp_lab.types import Site
 
 
-class PatchingConfig(Config):
+class PatchingConfig(ModelConfig):
     """Which activations carry the difference between clean and corrupted prompts to the answer?
 
     Every site is patched both ways, clean into corrupted (denoising) and corrupted into clean (noising), and compared
     with patches from an independent prompt of the same template.
     """
 
-    model: str = "organism"
-    """A bundled or compiled model, a name known to TransformerLens, or a local Hugging Face directory."""
-    processing: Processing = WeightProcessing()
-    """Weight processing; see `WeightProcessing`."""
-    backend: Literal["hooked", "bridge"] = "hooked"
-    """`HookedTransformer` or `TransformerBridge`."""
-    dtype: str = "float32"
-    """Of the weights."""
-    device: str | None = None
-    """`None` takes a GPU if there is one."""
     task: str = "grammar/indirect_objects"
     """Where pairs come from: a task by name, or a `.jsonl` file (`interp-lab init-task` writes one)."""
     n_pairs: Annotated[int, Field(ge=16)] = 96
