@@ -8,6 +8,8 @@ from torch import Tensor
 
 from interp_lab.attention.heads import chance_scores, head_scores, heads_that_look, typed_heads
 from interp_lab.attention.masks import HEAD_TYPES, MaskOf
+from interp_lab.attention.token_circuits import copied_tokens, token_states, unembedding
+from interp_lab.attention.weights import head_weights
 from interp_lab.effects import Effects, effects_of
 from interp_lab.experiment import KnownAnswer
 from interp_lab.interventions import Ablation, ablations
@@ -82,6 +84,20 @@ def reads_backup(*, pair: Sequence[HeadIndex] | None = None) -> tuple[bool, str]
     return bool(flagged), f"alone {alone_first:.3f} and {alone_second:.3f}, together {together:.1f} logits"
 
 
+def reads_copying(name: str, *, shift: int = 0) -> tuple[bool, str]:
+    """Whether exactly the heads that were compiled to copy raise every symbol's own logit above all others.
+
+    Args:
+        shift: ask for the logit of the symbol so many places further on; anything but 0 is a sabotage.
+    """
+    compiled, model = compile_model(name), load_model(name)
+    symbols = torch.tensor(compiled.symbols)
+    states, unembed = token_states(model, symbols, through_mlp0=False), unembedding(model)
+    copied = copied_tokens(head_weights(model), states, unembed=unembed, tokens=symbols.roll(-shift), top=1)
+    found = [head_name((layer, head)) for layer, head in copied.all(-1).nonzero().tolist()]
+    return set(found) == set(compiled.truth.heads_of_type("copying")), ", ".join(found) or "no head copies"
+
+
 def rows() -> list[KnownAnswer]:
     """Return the rows of this folder."""
     return [
@@ -103,6 +119,16 @@ def rows() -> list[KnownAnswer]:
                 partial(reads_effects, name, **sabotage),
             )
             for name, sabotage in zip(compiled_names(), _sabotages(), strict=True)
+        ],
+        *[
+            KnownAnswer(
+                f"copying by weights, {name}",
+                f"{', '.join(compile_model(name).truth.heads_of_type('copying'))} copy",
+                partial(reads_copying, name),
+                partial(reads_copying, name, shift=1),
+            )
+            for name in compiled_names()
+            if compile_model(name).truth.heads_of_type("copying")
         ],
         KnownAnswer(
             "set ablation, compiled/backup",
