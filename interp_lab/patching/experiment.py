@@ -74,7 +74,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             pairs for a control; as `engine.sweep`.
         """
         c = self.config
-        parts = self._parts(model, metric_named(c.metric) if metric is None else metric)
+        parts = self._parts(model, metric)
         maps = self._maps(model, parts)
         wanted = {split: TO_CHOOSE if split is Split.SELECT else PATCHES for split in parts}
         counted = _Counted(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
@@ -98,8 +98,9 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             chosen=chosen,
         )
 
-    def _parts(self, model: HookedModel, metric: MetricOf) -> dict[Split, _Part]:
+    def _parts(self, model: HookedModel, metric: MetricOf | None = None) -> dict[Split, _Part]:
         c = self.config
+        metric = metric_named(c.metric) if metric is None else metric
         pools = {"n_pairs": self._pool(model, "n_pairs", seed=c.seed, reserved=False)}
         if c.n_held_out is not None:
             pools["n_held_out"] = self._pool(model, "n_held_out", seed=c.seed + 1, reserved=True)
