@@ -1,6 +1,6 @@
 """What activation patching measured, split by split, and what follows from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,52 +103,48 @@ class PatchingMeasurements:
         return None if self.is_normalised and not self.total_on(held).excludes(0.0) else held
 
     def evidence(self, patch: Patch, split: Split) -> list[Evidence]:
-        """Return the evidence on each chosen site: its effect, and that minus the control's; corrected together."""
-        held = self._split(split)
-        if held is None or not len(self.chosen):
-            return []
-        null = Patch.DENOISE_NULL if patch is Patch.DENOISE else Patch.NOISE_NULL
-        effects, control = (held.effect(one)[self.chosen] for one in (patch, null))
-        return self._compared(
-            held, effects, control, split=split, whats=[f"{patch} {self.names[nth]}" for nth in self.chosen],
-            control_name=_CONTROL[patch],
-        )  # fmt: skip
+        """Return the evidence on each chosen site: its effect, and that minus the control's."""
+        return [found for key, found in self._tested(split).items() if key[0] == patch]
 
     def set_evidence(self, split: Split) -> dict[str, Evidence]:
         """Return, by map, the evidence on its chosen sites denoised together, against random sets of as many sites."""
+        return {what: found for (kind, what), found in self._tested(split).items() if kind == _SETS}
+
+    def _tested(self, split: Split) -> dict[tuple[str, str], Evidence]:
+        """Return the evidence on all that is tested, by what was done and where; corrected over all of it."""
         held = self._split(split)
-        with_sets = [] if held is None else [n for n in range(len(self.maps)) if np.isfinite(held.sets[n]).all()]
-        if held is None or not with_sets:
+        if held is None or not len(self.chosen):
             return {}
-        names = [list(self.maps)[nth] for nth in with_sets]
-        own, random = held.sets[with_sets, 0], held.sets[with_sets, 1:].mean(1)
-        found = self._compared(
-            held, own, random, split=split, whats=[f"denoise the chosen sites of {name} together" for name in names],
-            control_name=f"mean of {self.config.n_random_sets} random sets of as many sites",
-        )  # fmt: skip
-        return dict(zip(names, found, strict=True))
+        tested: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+        for patch, null in _NULL_OF.items():
+            effects, control = (held.effect(one)[self.chosen] for one in (patch, null))
+            names = [(str(patch), self.names[site]) for site in self.chosen]
+            tested |= dict(zip(names, zip(effects, control, strict=True), strict=True))
+        for name, sets in zip(self.maps, held.sets, strict=True):
+            if np.isfinite(sets).all():
+                tested[_SETS, name] = (sets[0], sets[1:].mean(0))
+        return dict(zip(tested, self._compared(held, tested, split=split), strict=True))
 
     def _compared(
-        self, held: SplitMeasurements, effects: np.ndarray, control: np.ndarray, *, split: Split,
-        whats: Sequence[str], control_name: str,
-    ) -> list[Evidence]:  # fmt: skip
+        self, held: SplitMeasurements, tested: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]], *, split: Split
+    ) -> list[Evidence]:
         c = self.config
-        own = self._interval(held, effects)
-        against = self._interval(held, effects - control)
+        effects, control = (np.stack(side) for side in zip(*tested.values(), strict=True))
+        own, against = self._interval(held, effects), self._interval(held, effects - control)
         adjusted = paired_difference(effects, control, held.clusters, level=c.level, seed=c.seed).p_adjusted()
         return [
             Evidence(
-                what=what,
+                what=f"{kind} {what}",
                 unit=self.effect_unit,
                 effect=own.at(nth),
                 versus_control=against.at(nth),
                 p_adjusted=float(adjusted[nth]),
-                control=control_name,
+                control=f"mean of {c.n_random_sets} random sets of as many sites" if kind == _SETS else _CONTROL[kind],
                 split=split,
                 n_examples=effects.shape[-1],
                 margin=self.margin,
             )
-            for nth, what in enumerate(whats)
+            for nth, (kind, what) in enumerate(tested)
         ]
 
     def claims(self) -> list[Claim]:
@@ -175,7 +171,9 @@ class PatchingMeasurements:
         return Claim(statement, observed, effect, replication, alpha=self.config.fdr)
 
 
-_CONTROL = {
+_SETS = "denoise together the chosen sites of"
+_NULL_OF = {Patch.DENOISE: Patch.DENOISE_NULL, Patch.NOISE: Patch.NOISE_NULL}
+_CONTROL: Mapping[str, str] = {
     Patch.DENOISE: "the value of another corrupted prompt of the template",
     Patch.NOISE: "the value of another clean prompt of the template",
 }

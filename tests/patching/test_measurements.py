@@ -8,7 +8,7 @@ import pytest
 from interp_lab.claims import Grade, Split
 from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch, as_shares
 from interp_lab.patching.choice import MapLabels, choose
-from interp_lab.stats import bootstrap_interval
+from interp_lab.stats import benjamini_hochberg, bootstrap_interval, paired_difference
 from tests.patching.results import PER_TEMPLATE, config_of, made, split
 
 MAPS = {"z": MapLabels(("0",), ("0", "1", "2", "3"), "layer", "head", 0)}
@@ -203,3 +203,25 @@ class TestOneTemplate:
     def test_one_held_out_template_replicates_nothing(self):
         held_out = replace(split(MEANS, seed=2), templates=np.full(32, "h"))
         assert set(grades(made(split(MEANS), split(MEANS, seed=1), held_out))) == {Grade.CAUSAL}
+
+
+class TestCorrection:
+    def test_counts_everything_that_is_tested_both_directions_and_sets(self):
+        """One family: denoising and noising of every chosen site, and the set; not a family for each."""
+        report, rng = split((0.3, 0.25, 0.0, 0.0), seed=1, noisy=1.0), np.random.default_rng(5)
+        n = report.clean.shape[0]
+        report = replace(report, sets=rng.normal(0.2, 1.0, (1, 6, n)))
+        result = made(split(MEANS), report, n_random_sets=5)
+        assert len(result.chosen) == 3
+        parts = [
+            (report.effect(patch)[result.chosen], report.effect(null)[result.chosen])
+            for patch, null in ((Patch.DENOISE, Patch.DENOISE_NULL), (Patch.NOISE, Patch.NOISE_NULL))
+        ]
+        parts.append((report.sets[:, 0], report.sets[:, 1:].mean(1)))
+        p = np.concatenate([paired_difference(*part, report.templates, test="t").p for part in parts])
+        found = [*result.evidence(Patch.DENOISE, Split.REPORT), *result.evidence(Patch.NOISE, Split.REPORT)]
+        found += result.set_evidence(Split.REPORT).values()
+        adjusted = [evidence.p_adjusted for evidence in found]
+        assert adjusted == pytest.approx(benjamini_hochberg(p))
+        apart = np.concatenate([benjamini_hochberg(part) for part in np.split(p, [3, 6])])
+        assert np.abs(np.array(adjusted) - apart).max() > 0.01  # a family for each would say something else
