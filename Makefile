@@ -35,9 +35,10 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/ty check
 
-# One thread each: on two cores torch's and numpy's pools only get in each other's way.
+# A process per core, one thread each: torch's and numpy's pools only get in each other's way. A file stays on one
+# process, for what its tests share; each process takes about 1 GB.
 tests: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses=auto --maxprocesses=4 --dist=loadfile --durations=10
 
 notebooks: $(READY)
 	rm -rf build/notebooks && mkdir -p build/notebooks

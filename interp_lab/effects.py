@@ -1,7 +1,6 @@
 """Per-example effects of interventions, their controls, and the evidence these amount to."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,47 +8,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp_lab.claims import Evidence, Split
-from interp_lab.engine import sweep
-from interp_lab.experiment import Progress, silent
+from interp_lab.engine import Effects
 from interp_lab.hooks import masked, ready_tokens, require_finite
-from interp_lab.interventions import Combined, Intervention
 from interp_lab.metrics import Metric
 from interp_lab.stats import bootstrap_interval, paired_difference
 from interp_lab.types import HookedModel, Tokens
-
-
-@dataclass(frozen=True)
-class Effects:
-    """What each intervention did to a metric, example by example."""
-
-    names: tuple[str, ...]
-    """Of the interventions."""
-    metric: str
-    unit: str
-    baseline: Float[np.ndarray, " example"]
-    """The metric of the untouched model."""
-    changes: Float[np.ndarray, "site example"]
-    """Metric under the intervention minus baseline."""
-
-    def rows(self, index: Sequence[int]) -> "Effects":
-        """Return the effects of some of the interventions."""
-        names = tuple(self.names[i] for i in index)
-        return Effects(names, self.metric, self.unit, self.baseline, self.changes[list(index)])
-
-
-def effects_of(
-    model: HookedModel,
-    tokens: Tokens,
-    interventions: Sequence[Intervention | Combined],
-    metric: Metric,
-    *,
-    mask: Bool[Tensor, "_ _"] | None = None,
-    memory_budget: int | None = None,
-    progress: Progress = silent,
-) -> Effects:
-    """Measure what each intervention, on its own, does to a metric; takes and raises what `engine.sweep` does."""
-    swept = sweep(model, tokens, interventions, metric, mask=mask, memory_budget=memory_budget, progress=progress)
-    return Effects(swept.names, swept.metric, swept.unit, swept.baseline, swept.changes)
 
 
 def metric_values(

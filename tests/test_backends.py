@@ -6,7 +6,7 @@ import torch
 
 from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
 from interp_lab.attention.heads import head_scores
-from interp_lab.effects import effects_of
+from interp_lab.engine import sweep
 from interp_lab.hooks import ablate, capture, require_site
 from interp_lab.interventions import Ablation, ablations
 from interp_lab.metrics import next_token_loss
@@ -40,7 +40,7 @@ def test_effects_of_every_head_agree(pair, kind):
         names = [str(row % 2) for row in range(len(TOKENS))]
         options |= {"templates": names, "reference_templates": names[::-1]}
     changes = [
-        effects_of(
+        sweep(
             model,
             TOKENS,
             ablations(model, groups, kind=kind, **options),

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from interp_lab.claims import Grade, Split, grade
-from interp_lab.effects import Effects, effects_of, evidence_against, metric_values
+from interp_lab.effects import evidence_against, metric_values
+from interp_lab.engine import Effects, sweep
 from interp_lab.hooks import HookNeverFiredError, NonFiniteActivationError
 from interp_lab.interventions import Ablation, Intervention, Op, ablations
 from interp_lab.metrics import logit_difference, next_token_loss, user_metric
@@ -21,7 +22,7 @@ def model():
 class TestEffects:
     def test_equal_a_literal_loop_over_prompts_and_heads(self, model):
         metric = next_token_loss(tokens())
-        found = effects_of(model, tokens(), ablations(model, HEADS, kind=Ablation.ZERO), metric)
+        found = sweep(model, tokens(), ablations(model, HEADS, kind=Ablation.ZERO), metric)
         for row in range(5):
             prompt = tokens()[row : row + 1]
             with torch.inference_mode():
@@ -38,24 +39,24 @@ class TestEffects:
         named = {"templates": list("aabba"), "reference_templates": list("ababa")} if "template" in kind else {}
         cuts = ablations(model, HEADS, kind=kind, reference=tokens(seed=1), n_examples=5, **named)
         metric = next_token_loss(tokens())
-        small, large = (effects_of(model, tokens(), cuts, metric, memory_budget=n) for n in (30_000, None))
+        small, large = (sweep(model, tokens(), cuts, metric, memory_budget=n) for n in (30_000, None))
         assert np.allclose(small.changes, large.changes, atol=1e-5)
 
     def test_a_gate_keeps_an_intervention_from_prompts(self, model):
         gate = torch.tensor([False, False, False, True, False])
         vector = torch.linspace(-3, 3, 16)
         shift = Intervention((Site("blocks.1.hook_resid_post"),), Op.ADD, (vector,), "shift", gate=gate)
-        changes = effects_of(model, tokens(), [shift], next_token_loss(tokens())).changes[0]
+        changes = sweep(model, tokens(), [shift], next_token_loss(tokens())).changes[0]
         assert (np.abs(changes) > 1e-6).tolist() == gate.tolist()
 
     def test_of_doing_nothing_are_zero(self, model):
         nothing = Intervention(tuple(HEADS[0]), Op.SCALE, (torch.tensor(1.0),), "nothing")
-        assert np.abs(effects_of(model, tokens(), [nothing], next_token_loss(tokens())).changes).max() == 0
+        assert np.abs(sweep(model, tokens(), [nothing], next_token_loss(tokens())).changes).max() == 0
 
     def test_report_progress_to_the_end(self, model):
         seen = []
         cuts, metric = ablations(model, HEADS, kind=Ablation.ZERO), next_token_loss(tokens())
-        effects_of(model, tokens(), cuts, metric, memory_budget=30_000, progress=lambda *step: seen.append(step))
+        sweep(model, tokens(), cuts, metric, memory_budget=30_000, progress=lambda *step: seen.append(step))
         done = [step[0] for step in seen]
         assert len(done) > 5
         assert done == sorted(set(done))
@@ -131,7 +132,7 @@ class TestBadInput:
 
     def test_no_interventions(self, model):
         with pytest.raises(ValueError, match="no interventions to measure"):
-            effects_of(model, tokens(), [], next_token_loss(tokens()))
+            sweep(model, tokens(), [], next_token_loss(tokens()))
 
     def test_a_site_that_is_not_there_is_told_before_anything_runs(self, model):
         ran = []
@@ -140,7 +141,7 @@ class TestBadInput:
             model.hooks([("hook_embed", lambda activation, hook: ran.append(1))]),
             pytest.raises(ValueError, match="layer 9"),
         ):
-            effects_of(model, tokens(), [cut], next_token_loss(tokens()))
+            sweep(model, tokens(), [cut], next_token_loss(tokens()))
         assert not ran
 
     def test_a_metric_that_returns_one_number_for_the_batch(self, model):
@@ -158,4 +159,4 @@ class TestBadInput:
         model.set_use_attn_result(False)
         cut = Intervention((Site("blocks.0.hook_q_input"),), Op.REPLACE, (torch.zeros(()),), "cut")
         with pytest.raises((HookNeverFiredError, ValueError), match="never fires"):
-            effects_of(model, tokens(), [cut], next_token_loss(tokens()))
+            sweep(model, tokens(), [cut], next_token_loss(tokens()))

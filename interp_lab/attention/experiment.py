@@ -7,7 +7,8 @@ from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.heads import all_heads, chance_scores, head_scores
 from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.bibliography import BENJAMINI_1995, ELHAGE_2021, OLSSON_2022
-from interp_lab.effects import Effects, effects_of, metric_values
+from interp_lab.effects import metric_values
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import ablations
 from interp_lab.models.experiment import ModelExperiment
@@ -70,7 +71,7 @@ class AttentionHeads(ModelExperiment[AttentionHeadsConfig, AttentionHeadsResult]
         each_head = [[Site.of_head(*head)] for head in all_heads(model)]
         cuts = ablations(model, each_head, kind=c.ablation, reference=reference, n_examples=len(text), seed=c.seed)
         metric = second_copy_loss(text)
-        return effects_of(model, text.tokens, cuts, metric, progress=progress)
+        return sweep(model, text.tokens, cuts, metric, progress=progress)
 
     def _losses(self, model: HookedModel, text: RepeatedTokens, effects: Effects) -> Float[np.ndarray, "copy example"]:
         first = metric_values(model, text.tokens, first_copy_loss(text), batch_size=self.config.batch_size)

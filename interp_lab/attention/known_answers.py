@@ -10,7 +10,7 @@ from interp_lab.attention.heads import chance_scores, head_scores, heads_that_lo
 from interp_lab.attention.masks import HEAD_TYPES, MaskOf
 from interp_lab.attention.token_circuits import copied_tokens, token_states, unembedding
 from interp_lab.attention.weights import head_weights
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import KnownAnswer
 from interp_lab.interventions import Ablation, ablations
 from interp_lab.metrics import logit_difference
@@ -53,7 +53,7 @@ def zero_ablation(compiled: CompiledModel, groups: Sequence[Sequence[HeadIndex]]
     model = load_model(compiled.name)
     sites = [[Site.of_head(*head) for head in group] for group in groups]
     metric = logit_difference(pairs.answers, pairs.wrong)
-    return effects_of(model, pairs.clean, ablations(model, sites, kind=Ablation.ZERO), metric)
+    return sweep(model, pairs.clean, ablations(model, sites, kind=Ablation.ZERO), metric)
 
 
 def reads_effects(name: str, *, sign: int = 1, head_offset: int = 0) -> tuple[bool, str]:

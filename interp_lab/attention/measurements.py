@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.heads import TYPE_NAMES, heads_that_look, typed_heads
 from interp_lab.claims import Claim, Evidence, Grade, Split
-from interp_lab.effects import Effects, evidence_against
+from interp_lab.effects import evidence_against
+from interp_lab.engine import Effects
 from interp_lab.experiment import Provenance
 from interp_lab.stats import Intervals, bootstrap_interval, mean_interval
 from interp_lab.types import HeadIndex, Interval, head_name

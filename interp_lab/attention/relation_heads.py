@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from interp_lab.attention.heads import all_heads
 from interp_lab.attention.relations import RELATIONS, Relation, RelationAttention, relation_attention, with_relation
 from interp_lab.claims import Evidence, Split, grade
-from interp_lab.effects import Effects, effects_of, evidence_against
+from interp_lab.effects import evidence_against
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Ablation, ablations
 from interp_lab.stats import (
@@ -239,7 +240,7 @@ def _pronoun_effects(
         for kind in kinds
     ]  # fmt: skip
     every = [cut for of_kind in cuts for cut in of_kind]
-    return effects_of(model, pairs.clean, every, pairs.probability_difference(), mask=pairs.mask)
+    return sweep(model, pairs.clean, every, pairs.probability_difference(), mask=pairs.mask)
 
 
 def _other_heads(

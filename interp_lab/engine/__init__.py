@@ -10,6 +10,6 @@ Where a model or a hook point does not fit this (a `TransformerBridge`, hooks of
 inside the normalisation), interventions are stacked on the batch axis of whole forward passes: the same numbers, later.
 """
 
-from interp_lab.engine.sweep import Sweep, sweep
+from interp_lab.engine.sweep import Effects, sweep
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["Effects", "sweep"]

@@ -23,20 +23,27 @@ from interp_lab.types import Codec, HookedModel, Tokens
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """The metric of the untouched model and under each intervention, prompt by prompt."""
+class Effects:
+    """What each intervention did to a metric, prompt by prompt."""
 
     names: tuple[str, ...]
     """Of the interventions."""
     metric: str
     unit: str
     baseline: Float[np.ndarray, " example"]
-    values: Float[np.ndarray, "site example"]
+    """The metric of the untouched model."""
+    changes: Float[np.ndarray, "site example"]
+    """Metric under the intervention minus baseline."""
 
     @property
-    def changes(self) -> Float[np.ndarray, "site example"]:
-        """Metric under the intervention minus that of the untouched model."""
-        return self.values - self.baseline
+    def values(self) -> Float[np.ndarray, "site example"]:
+        """The metric under each intervention."""
+        return self.baseline + self.changes
+
+    def rows(self, index: Sequence[int]) -> "Effects":
+        """Return the effects of some of the interventions."""
+        names = tuple(self.names[i] for i in index)
+        return Effects(names, self.metric, self.unit, self.baseline, self.changes[list(index)])
 
 
 def sweep(
@@ -48,7 +55,7 @@ def sweep(
     mask: Bool[Tensor, "_ _"] | None = None,
     memory_budget: int | None = None,
     progress: Progress = silent,
-) -> Sweep:
+) -> Effects:
     """Measure a metric under each intervention, exactly.
 
     Args:
@@ -80,7 +87,7 @@ def sweep(
     work = _Work(model, tokens, mask, metric.to(tokens.device), memory_budget or default_budget(tokens.device))
     with torch.inference_mode():
         baseline, values = work.run(interventions, progress)
-    return Sweep(tuple(one.name for one in interventions), metric.name, metric.unit, baseline, values)
+    return Effects(tuple(one.name for one in interventions), metric.name, metric.unit, baseline, values - baseline)
 
 
 def _checked_mask(mask: Tensor | None, tokens: Tokens) -> Tensor | None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Ablation, Intervention, ablations
 from interp_lab.metrics import Metric
@@ -34,13 +34,13 @@ def ablation_effects(
     Whether it is clear of chance, and of what ablating anything does, is for `effects.evidence_against` to say. What
     it does not show: that a site without an effect plays no part; another may have stood in for it (`set_effects`).
 
-    Args, Raises: as `aligned_ablations` and `effects.effects_of`.
+    Args, Raises: as `aligned_ablations` and `engine.sweep`.
     """
     cuts = aligned_ablations(
         model, tokens, groups=groups, kind=kind, reference=reference, mask=mask, reference_mask=reference_mask,
         templates=templates, reference_templates=reference_templates, seed=seed,
     )  # fmt: skip
-    return effects_of(model, tokens, cuts, metric, mask=mask, memory_budget=memory_budget, progress=progress)
+    return sweep(model, tokens, cuts, metric, mask=mask, memory_budget=memory_budget, progress=progress)
 
 
 def aligned_ablations(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from interp_lab.effects import Effects
+from interp_lab.engine import Effects
 from interp_lab.patching.direct_logit_attribution import DirectLogitAttribution
 from interp_lab.stats import Intervals, bootstrap_interval
 from interp_lab.stats.bootstrap import widened_level

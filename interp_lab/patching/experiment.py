@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022, ZHANG_2024
 from interp_lab.claims import Split
 from interp_lab.effects import metric_values
-from interp_lab.engine import Sweep, sweep
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Combined, Intervention
 from interp_lab.metrics import Metric
@@ -133,7 +133,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         if not pool.single_token:
             raise ValueError(
                 f"answers of {c.task!r} have several tokens, and {c.metric} reads one; write answers of one "
-                "token, or measure pairs.teacher_forced().log_probability() with effects.effects_of"
+                "token, or measure pairs.teacher_forced().log_probability() with engine.sweep"
             )
         return pool
 
@@ -186,7 +186,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         *,
         base: Run,
         progress: Progress,
-    ) -> Sweep:
+    ) -> Effects:
         prompts, budget = getattr(part.pairs, base), self.config.memory_budget
         return sweep(model, prompts, cells, part.metric, mask=part.pairs.mask, memory_budget=budget, progress=progress)
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.interventions import patches
 from interp_lab.metrics import logit_difference
 from interp_lab.models import load_model
@@ -44,7 +44,7 @@ def patched(compiled: CompiledModel, groups: Groups, *, direction: PatchDirectio
     clean_first = (direction == "denoise") != swapped
     source, base = (pairs.clean, pairs.corrupted) if clean_first else (pairs.corrupted, pairs.clean)
     model = loaded(compiled.name)
-    return effects_of(model, base, patches(model, groups, source, base=base), logit_difference(*pairs[2:]))
+    return sweep(model, base, patches(model, groups, source, base=base), logit_difference(*pairs[2:]))
 
 
 def reads_heads(name: str, *, swapped: bool = False, head_offset: int = 0) -> tuple[bool, str]:

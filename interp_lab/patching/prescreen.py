@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import patches, shared_prefix
 from interp_lab.metrics import Metric
@@ -133,7 +133,7 @@ def prescreen(
     source, base = (clean, corrupted) if direction == "denoise" else (corrupted, clean)
     chosen = groups if verify_all else [groups[nth] for nth in kept]
     made = patches(model, chosen, source, base=base, mask=mask, positions=positions)
-    exact = effects_of(model, base, made, metric, mask=mask, memory_budget=memory_budget, progress=progress)
+    exact = sweep(model, base, made, metric, mask=mask, memory_budget=memory_budget, progress=progress)
     recall, missed = found_of_top(exact.changes, kept, top=top) if verify_all else (None, None)
     agreement = size_correlation(estimated.estimates, exact.changes, clusters, seed=seed) if verify_all else None
     n = len(clean)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Combined, Intervention
 from interp_lab.metrics import Metric
@@ -134,7 +134,7 @@ def set_effects(
     _require_sets(chosen, members)
     together = [_combined([members[nth] for nth in own]) for own in chosen]
     interventions = [*members, *together]
-    found = effects_of(model, tokens, interventions, metric, mask=mask, memory_budget=memory_budget, progress=progress)
+    found = sweep(model, tokens, interventions, metric, mask=mask, memory_budget=memory_budget, progress=progress)
     n = len(members)
     labels = None if templates is None else tuple(templates)
     return SetEffects(

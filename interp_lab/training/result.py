@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from interp_lab.claims import Claim, Split
-from interp_lab.effects import Effects, evidence_against
+from interp_lab.effects import evidence_against
+from interp_lab.engine import Effects
 from interp_lab.experiment import Provenance, Section
 from interp_lab.plots import head_map, styled
 from interp_lab.stats import bootstrap_interval

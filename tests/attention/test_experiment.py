@@ -138,7 +138,7 @@ class TestSplits:
         with pytest.MonkeyPatch.context() as patch:
             spy(patch, "head_scores", lambda model, tokens, **_: calls["scores"].append(tokens))
             spy(patch, "ablations", lambda model, groups, **given: calls["references"].append(given["reference"]))
-            spy(patch, "effects_of", lambda model, tokens, *_, **__: calls["effects"].append(tokens))
+            spy(patch, "sweep", lambda model, tokens, *_, **__: calls["effects"].append(tokens))
             result = measure("compiled/induction", ablation="mean")
         return calls, result
 

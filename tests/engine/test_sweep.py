@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from interp_lab.engine import Sweep, sweep
+from interp_lab.engine import Effects, sweep
 from interp_lab.hooks import capture
 from interp_lab.interventions import Ablation, Intervention, Op, ablations, patches
 from interp_lab.metrics import user_metric
@@ -39,7 +39,7 @@ class TestTheResult:
         made = patches(model, HEADS, source, base=base)
         metric, _ = difference(model, base)
         found = sweep(model, base, made, metric)
-        assert isinstance(found, Sweep)
+        assert isinstance(found, Effects)
         assert found.names == tuple(patch.name for patch in made)
         assert all("0.1" in name for name in found.names[1:2])
         assert (found.metric, found.unit) == ("logit difference", "logits")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp_lab.effects import effects_of
+from interp_lab.engine import sweep
 from interp_lab.hooks import capture
 from interp_lab.interventions import Ablation, ablations, applied, project_out
 from interp_lab.metrics import logit_difference
@@ -126,7 +126,7 @@ class TestProjectOut:
         """Without a norm, a logit difference falls by (x . u)(u . (W[answer] - W[wrong])) for the unit vector u."""
         model, (clean, _, _) = model_of("attention only, capped scores"), pairs()
         site, direction = Site("blocks.1.hook_resid_post"), torch.linspace(-2, 1, 16)
-        (found,) = effects_of(model, clean, [project_out([site], direction)], metric()).changes
+        (found,) = sweep(model, clean, [project_out([site], direction)], metric()).changes
         unit, last = direction / direction.norm(), capture(model, clean, [site.hook])[site.hook][:, -1]
         read = model.W_U[:, [3, 7, 11]] - model.W_U[:, [4, 8, 1]]
         assert found == pytest.approx((-(last @ unit) * (unit @ read)).detach().numpy(), abs=1e-4)
@@ -137,7 +137,7 @@ class TestProjectOut:
         clean, _, answers, wrong = compiled.sample_pairs(1, 5)
         read = (model.W_U[:, answers] - model.W_U[:, wrong])[:, 0]
         cut = project_out([Site("blocks.1.hook_resid_post")], read)
-        found = effects_of(model, clean, [cut], logit_difference(answers, wrong))
+        found = sweep(model, clean, [cut], logit_difference(answers, wrong))
         assert found.baseline + found.changes[0] == pytest.approx([0.0], abs=1e-5)
 
     def test_one_direction_for_all_sites_or_one_each(self):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.interventions import Ablation, ablations
 from interp_lab.metrics import logit_difference
 from interp_lab.patching.agreement import agreement
@@ -21,7 +21,7 @@ def measured(name, n=10):
     metric = logit_difference(answers, wrong)
     direct = direct_logit_attribution(model, clean, metric=metric).of_kind("head")
     cuts = ablations(model, [[site] for site in direct.sites], kind=Ablation.ZERO)
-    return direct, effects_of(model, clean, cuts, metric)
+    return direct, sweep(model, clean, cuts, metric)
 
 
 def by_hand(direct, falls, names=None):

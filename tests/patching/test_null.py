@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from interp_lab.effects import effects_of
+from interp_lab.engine import sweep
 from interp_lab.interventions import patches
 from interp_lab.metrics import logit_difference
 from interp_lab.stats import benjamini_hochberg, paired_difference, sign_flip_test
@@ -48,7 +48,7 @@ def measured(answers, wrong):
     clean, corrupted, *_ = setting()
     model = tiny_model(seed=2)
     made = patches(model, HEADS, clean, base=corrupted)
-    return effects_of(model, corrupted, made, logit_difference(answers, wrong)).changes
+    return sweep(model, corrupted, made, logit_difference(answers, wrong)).changes
 
 
 @cache
@@ -157,7 +157,7 @@ class TestFindings:
         clean, corrupted, answers, wrong = compiled.sample_pairs(N_TEMPLATES, 0)
         groups = HEADS[:8]
         made = patches(model, groups, clean, base=corrupted)
-        changes = effects_of(model, corrupted, made, logit_difference(answers, wrong)).changes
+        changes = sweep(model, corrupted, made, logit_difference(answers, wrong)).changes
         found = paired_difference(changes, np.zeros_like(changes), method="t").p_adjusted() < FDR
         assert [str(site) for (site,), clear in zip(groups, found, strict=True) if clear] == ["0.0", "1.0"]
         half = np.tile([1.0, -1.0], N_TEMPLATES // 2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from interp_lab.effects import effects_of
+from interp_lab.engine import sweep
 from interp_lab.interventions import patches
 from interp_lab.metrics import logit_difference, rank
 from interp_lab.patching.atp_star import atp_star
@@ -86,7 +86,7 @@ class TestExactPatches:
         where = torch.tensor([5, 4, -1])
         found = call(mask=mask, positions=where, keep=8)
         made = patches(model_of("GPT-2"), HEADS, clean, base=corrupted, mask=mask, positions=where)
-        every = effects_of(model_of("GPT-2"), corrupted, made, metric(), mask=mask)
+        every = sweep(model_of("GPT-2"), corrupted, made, metric(), mask=mask)
         assert np.allclose(found.all_exact.changes, every.changes, atol=1e-6)
         assert np.abs(every.changes).max() > 0.03
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp_lab.effects import Effects, effects_of
+from interp_lab.engine import Effects, sweep
 from interp_lab.interventions import Ablation, Combined, Intervention, Op, ablations, patches
 from interp_lab.metrics import logit_difference
 from interp_lab.patching.sets import SetEffects, backup_pairs, cumulative_effects, largest_first, set_effects
@@ -208,7 +208,7 @@ class TestSweep:
         found = set_effects(model, clean, make(groups), metric(), sets=[(0, 2), (0, 1, 2)], mask=mask)
         unions = [[*groups[0], *groups[2]], [site for group in groups for site in group]]
         for effects, expected in ((found.single, groups), (found.together, unions)):
-            assert np.allclose(effects.changes, effects_of(model, clean, make(expected), metric(), mask=mask).changes)
+            assert np.allclose(effects.changes, sweep(model, clean, make(expected), metric(), mask=mask).changes)
         assert np.abs(found.interaction).min() > 1e-3
         assert found.templates is None
 
@@ -235,7 +235,7 @@ class TestSweep:
         both = Intervention(
             (Site.of_head(1, 1, position=2), Site.of_head(1, 1, position=-1)), Op.REPLACE, (torch.zeros(4),) * 2, "both"
         )
-        assert np.allclose(found.together.changes, effects_of(model, clean, [both], metric()).changes, atol=1e-6)
+        assert np.allclose(found.together.changes, sweep(model, clean, [both], metric()).changes, atol=1e-6)
 
     def test_reports_progress_over_all_of_it(self):
         model, (clean, _, _) = model_of("GPT-2"), pairs()
