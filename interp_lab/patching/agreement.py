@@ -5,18 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
 
 from interp_lab.engine import Effects
 from interp_lab.patching.direct_logit_attribution import DirectLogitAttribution
-from interp_lab.stats import Intervals, bootstrap_interval
-from interp_lab.stats.bootstrap import widened_level
-from interp_lab.stats.clusters import cluster_totals
+from interp_lab.stats import Intervals, bootstrap_interval, of_largest, site_correlation
 from interp_lab.types import Interval
-
-_TIES = 6
-"""Decimals, relative to the largest mean, that ranks tell apart: below is rounding of single-precision runs."""
-_BLOCK_VALUES = 2**22
 
 
 @dataclass(frozen=True)
@@ -88,9 +81,7 @@ def agreement(
 ) -> Agreement:
     """Compare what sites write straight to a metric with what ablating each of them does to it.
 
-    The intervals of the correlations resample clusters of prompts and leave the sites as they are: they say what other
-    prompts would give, not other sites. Resampling adds noise, which pulls correlations towards zero, so with few
-    prompts the estimate may lie near the upper end.
+    The intervals of the correlations say what other prompts would give, not other sites (`stats.site_correlation`).
 
     Args:
         direct: of parts that have a site, such as `.of_kind("head")`.
@@ -106,10 +97,21 @@ def agreement(
         raise ValueError(f"margin={margin}: without a smallest effect of interest nothing is small; give one above 0")
     _require_same(direct, effects)
     falls = -effects.changes
-    both = np.stack([direct.values, falls])
-    pearson, spearman = _correlations(both, clusters, level=level, n_resamples=n_resamples, seed=seed)
-    own, fallen = (bootstrap_interval(values, clusters, level=level, seed=seed) for values in both)
+    _require_spread(direct.values.mean(1), falls.mean(1))
+    pearson, spearman = (
+        site_correlation(direct.values, falls, clusters, of=compared, level=level, n_resamples=n_resamples, seed=seed)
+        for compared in ("values", "ranks")
+    )
+    own, fallen = (bootstrap_interval(values, clusters, level=level, seed=seed) for values in (direct.values, falls))
     return Agreement(direct.names, direct.metric, direct.unit, own, fallen, pearson, spearman, margin)
+
+
+def _require_spread(direct: Float[np.ndarray, " site"], falls: Float[np.ndarray, " site"]) -> None:
+    if len(direct) < 3 or any(np.ptp(of_largest(means)) == 0 for means in (direct, falls)):
+        raise ValueError(
+            f"no correlation over {len(direct)} sites with mean direct values {direct} and mean falls {falls}; "
+            "give at least three sites, not all the same in either"
+        )
 
 
 def _require_same(direct: DirectLogitAttribution, effects: Effects) -> None:
@@ -126,53 +128,3 @@ def _require_same(direct: DirectLogitAttribution, effects: Effects) -> None:
             raise ValueError(
                 f"effect {name!r} stands where that of {site} should; ablate [[site] for site in direct.sites]"
             )
-
-
-def _correlations(
-    both: Float[np.ndarray, "2 site example"],
-    clusters: Sequence[Hashable] | None,
-    *,
-    level: float,
-    n_resamples: int,
-    seed: int,
-) -> tuple[Interval, Interval]:
-    """Return Pearson's and Spearman's correlation over sites, with percentile intervals over resampled clusters."""
-    totals = cluster_totals(both, clusters)
-    means = totals.mean
-    if means.shape[1] < 3 or (np.ptp(_tied(means), axis=1) == 0).any():
-        raise ValueError(
-            f"no correlation over {means.shape[1]} sites with mean direct values {means[0]} and mean falls {means[1]}; "
-            "give at least three sites, not all the same in either"
-        )
-    n, rng = totals.n_clusters, np.random.default_rng(seed)
-    times = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
-    found = []
-    for block in np.array_split(times, max(1, n_resamples * means.size // _BLOCK_VALUES)):
-        resampled = totals.sums @ block.T / (block @ totals.counts)
-        found.append(np.stack(_pearson_and_spearman(resampled)))
-    nominal = widened_level(level, n_clusters=n)
-    bounds = np.quantile(np.concatenate(found, axis=1), [(1 - nominal) / 2, (1 + nominal) / 2], axis=1)
-    estimates = _pearson_and_spearman(means[..., None])
-    pearson, spearman = (
-        Interval(float(estimates[nth][0]), float(bounds[0, nth]), float(bounds[1, nth]), level, n) for nth in range(2)
-    )
-    return pearson, spearman
-
-
-def _pearson_and_spearman(
-    means: Float[np.ndarray, "2 site resample"],
-) -> tuple[Float[np.ndarray, " resample"], Float[np.ndarray, " resample"]]:
-    return _pearson(means), _pearson(stats.rankdata(_tied(means), axis=1))
-
-
-def _tied(means: Float[np.ndarray, "2 site *resample"]) -> Float[np.ndarray, "2 site *resample"]:
-    """Return means over the size of the largest, without the digits that are rounding."""
-    largest = np.abs(means).max(1, keepdims=True)
-    return np.round(means / np.where(largest == 0, 1, largest), _TIES)
-
-
-def _pearson(values: Float[np.ndarray, "2 site resample"]) -> Float[np.ndarray, " resample"]:
-    """Return the correlation over sites; 0 in a resample in which all sites are the same."""
-    first, second = values - values.mean(1, keepdims=True)
-    spread = np.sqrt(np.square(first).sum(0) * np.square(second).sum(0))
-    return (first * second).sum(0) / np.where(spread == 0, 1, spread)

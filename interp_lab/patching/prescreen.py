@@ -16,7 +16,7 @@ from interp_lab.patching.atp_star import atp_star
 from interp_lab.patching.attention_patches import is_key, is_query
 from interp_lab.patching.attribution import Attribution, attribution
 from interp_lab.patching.gradients import PatchDirection
-from interp_lab.patching.recall import found_of_top, relative_sizes, size_correlation
+from interp_lab.stats import of_largest, site_correlation
 from interp_lab.stats.clusters import Labels
 from interp_lab.types import HookedModel, Interval, Site, Tokens, nearest
 
@@ -135,7 +135,8 @@ def prescreen(
     made = patches(model, chosen, source, base=base, mask=mask, positions=positions)
     exact = sweep(model, base, made, metric, mask=mask, memory_budget=memory_budget, progress=progress)
     recall, missed = found_of_top(exact.changes, kept, top=top) if verify_all else (None, None)
-    agreement = size_correlation(estimated.estimates, exact.changes, clusters, seed=seed) if verify_all else None
+    estimates = estimated.estimates
+    ranked = site_correlation(estimates, exact.changes, clusters, of="size ranks", seed=seed) if verify_all else None
     n = len(clean)
     return Prescreen(
         names=estimated.names,
@@ -146,7 +147,7 @@ def prescreen(
         top=top,
         recall=recall,
         missed=missed,
-        rank_correlation=agreement,
+        rank_correlation=ranked,
         cost=Cost(n * (passes.forward + _RUNS + keep), n * passes.backward),
         cost_of_all=Cost(n * (_RUNS + len(groups)), 0),
     )
@@ -185,5 +186,24 @@ def _passes(model: HookedModel, groups: Sequence[Sequence[Site]], *, method: str
 
 def _largest(estimates: Float[np.ndarray, "site example"], keep: int) -> tuple[int, ...]:
     """Return the groups with the largest mean estimates; groups that tie stay in the order given."""
-    order = np.argsort(-relative_sizes(estimates.mean(1)), kind="stable")
+    order = np.argsort(-np.abs(of_largest(estimates.mean(1))), kind="stable")
     return tuple(int(nth) for nth in order[:keep])
+
+
+def found_of_top(
+    exact: Float[np.ndarray, "site example"], kept: Sequence[int], *, top: int
+) -> tuple[float, tuple[int, ...]]:
+    """Return the share of the `top` largest exact effects that are among the kept, and those that are not.
+
+    Sizes are absolute means over examples. Where several tie for the last places, any of them will do.
+
+    Returns: a share from 0 to 1; indices, largest first.
+    """
+    sizes = np.abs(of_largest(exact.mean(1)))
+    order = np.argsort(-sizes, kind="stable")
+    last = sizes[order[top - 1]]
+    chosen = np.isin(np.arange(len(sizes)), list(kept))
+    n_above = int((sizes > last).sum())
+    found = int((chosen & (sizes > last)).sum()) + min(int((chosen & (sizes == last)).sum()), top - n_above)
+    missed = [int(nth) for nth in order if not chosen[nth] and sizes[nth] >= last]
+    return found / top, tuple(missed[: top - found])

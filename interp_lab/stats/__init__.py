@@ -1,6 +1,7 @@
 """Intervals, permutation tests, correction for many tests, and splits; clusters (templates) are the unit throughout."""
 
 from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_interval
+from interp_lab.stats.correlation import of_largest, site_correlation
 from interp_lab.stats.fdr import benjamini_hochberg
 from interp_lab.stats.paired import PairedDifference, feasible_test, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
@@ -16,8 +17,10 @@ __all__ = [
     "bootstrap_interval",
     "feasible_test",
     "mean_interval",
+    "of_largest",
     "paired_difference",
     "sign_flip_test",
+    "site_correlation",
     "split_by_template",
     "t_test",
     "two_sample_test",

@@ -34,7 +34,7 @@ FEW_CLUSTERS = 8
 """Below this number `auto` uses the t interval: the tails of so few distinct resamples are empty."""
 MOST_CLUSTERS_BCA = 10_000
 """The jackknife inside BCa is quadratic in the clusters; above this `auto` uses the t interval, which agrees there."""
-_RESAMPLED_VALUES = 2**22
+RESAMPLED_VALUES = 2**22
 """Numbers per array held at once (32 MiB of float64)."""
 
 
@@ -177,7 +177,7 @@ def _resampled_bounds(
     method: str,
     seed: int,
 ) -> Float[np.ndarray, "2 flat"]:
-    n_sites = max(1, _RESAMPLED_VALUES // n_resamples)
+    n_sites = max(1, RESAMPLED_VALUES // n_resamples)
     bounds = []
     for start in range(0, len(units), n_sites):
         interval = stats.bootstrap(
@@ -185,7 +185,7 @@ def _resampled_bounds(
             _resampled_mean(units[start : start + n_sites], counts),
             vectorized=True,
             n_resamples=n_resamples,
-            batch=max(1, _RESAMPLED_VALUES // len(counts)),
+            batch=max(1, RESAMPLED_VALUES // len(counts)),
             confidence_level=widened_level(level, n_clusters=len(counts)),
             method=method,
             rng=np.random.default_rng(seed),

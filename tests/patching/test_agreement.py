@@ -11,6 +11,7 @@ from interp_lab.interventions import Ablation, ablations
 from interp_lab.metrics import logit_difference
 from interp_lab.patching.agreement import agreement
 from interp_lab.patching.direct_logit_attribution import DirectLogitAttribution, direct_logit_attribution
+from interp_lab.stats import site_correlation
 from interp_lab.types import Site
 from tests.organisms.compiled.building import known
 
@@ -69,52 +70,13 @@ class TestCompiled:
 
 
 class TestCorrelations:
-    def test_are_those_of_scipy_over_the_means(self):
-        rng = np.random.default_rng(1)
-        direct = rng.normal(size=(9, 1)) + rng.normal(size=(9, 30))
-        falls = direct + rng.normal(size=(9, 30))
-        direct[3], falls[5] = direct[4], falls[6]  # ties
-        found = agreement(*by_hand(direct, falls), margin=0.1)
-        means = direct.mean(1), falls.mean(1)
-        assert found.pearson.estimate == pytest.approx(stats.pearsonr(*means).statistic)
-        assert found.spearman.estimate == pytest.approx(stats.spearmanr(*means).statistic)
-
-    def test_of_equal_values_are_one_and_of_opposite_ones_minus_one(self):
-        values = np.random.default_rng(2).normal(size=(5, 12))
-        for sign in (1, -1):
-            found = agreement(*by_hand(values, sign * values), margin=0.1)
-            for interval in (found.pearson, found.spearman):
-                assert (interval.estimate, interval.low, interval.high) == pytest.approx((sign,) * 3)
-
-    def test_do_not_change_with_the_unit(self):
-        rng = np.random.default_rng(3)
-        direct, falls = rng.normal(size=(2, 6, 12))
-        small, large = (agreement(*by_hand(direct * k, falls * k), margin=0.1) for k in (1e-3, 1e3))
-        for one, other in ((small.pearson, large.pearson), (small.spearman, large.spearman)):
-            assert (one.estimate, one.low, one.high) == pytest.approx((other.estimate, other.low, other.high))
-
-    def test_resample_templates_and_not_prompts(self):
-        """Two prompts of a template that say the same are one: doubling every prompt changes no interval."""
+    def test_are_over_sites_and_resample_templates(self):
         rng = np.random.default_rng(4)
         direct, falls = rng.normal(size=(6, 1)) + rng.normal(size=(2, 6, 12))
-        once = agreement(*by_hand(direct, falls), margin=0.1)
-        doubled = by_hand(np.repeat(direct, 2, axis=1), np.repeat(falls, 2, axis=1))
-        twice = agreement(*doubled, margin=0.1, clusters=[nth // 2 for nth in range(24)])
-        assert (twice.pearson.low, twice.pearson.high) == pytest.approx((once.pearson.low, once.pearson.high))
-        assert twice.pearson.n_clusters == once.pearson.n_clusters == 12
-        narrower = agreement(*doubled, margin=0.1).pearson
-        assert narrower.high - narrower.low < 0.9 * (once.pearson.high - once.pearson.low)
-
-    def test_intervals_are_quantiles_of_a_literal_bootstrap(self):
-        rng = np.random.default_rng(5)
-        sites = 0.3 * rng.normal(size=(7, 1))
-        direct, falls = sites + rng.normal(size=(7, 40)), sites + rng.normal(size=(7, 40))
-        found = agreement(*by_hand(direct, falls), margin=0.1, n_resamples=4000).pearson
-        drawn = rng.integers(40, size=(2000, 40))
-        literal = [stats.pearsonr(direct[:, rows].mean(1), falls[:, rows].mean(1)).statistic for rows in drawn]
-        low, high = np.quantile(literal, [0.025, 0.975])
-        assert found.low == pytest.approx(low, abs=0.05)
-        assert found.high == pytest.approx(high, abs=0.05)
+        templates = [nth // 3 for nth in range(12)]
+        found = agreement(*by_hand(direct, falls), margin=0.1, clusters=templates)
+        assert found.pearson == site_correlation(direct, falls, templates, of="values")
+        assert found.spearman == site_correlation(direct, falls, templates, of="ranks")
 
 
 class TestLists:

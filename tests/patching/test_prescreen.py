@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 
 from interp_lab.engine import sweep
 from interp_lab.interventions import patches
 from interp_lab.metrics import logit_difference, rank
 from interp_lab.patching.atp_star import atp_star
 from interp_lab.patching.attribution import attribution
-from interp_lab.patching.prescreen import _passes, prescreen
-from interp_lab.patching.recall import found_of_top, size_correlation
+from interp_lab.patching.prescreen import _passes, found_of_top, prescreen
 from interp_lab.types import Site
 from tests.oracles import attribution as literal
 from tests.organisms.compiled.building import known
@@ -151,55 +149,6 @@ class TestRecall:
         for kept in (0, 1, 2):
             assert found_of_top(exact, [kept], top=1) == (1.0, ())
         assert found_of_top(exact, [3], top=1)[0] == 0.0
-
-
-class TestRankCorrelation:
-    rng = np.random.default_rng(3)
-    exact = rng.normal(size=(12, 1)) + 0.3 * rng.normal(size=(12, 40))
-    estimates = 0.5 * exact + 0.5 * rng.normal(size=(12, 1))
-
-    def test_is_that_of_another_library(self):
-        found = size_correlation(self.estimates, self.exact)
-        expected = stats.spearmanr(np.abs(self.estimates.mean(1)), np.abs(self.exact.mean(1))).statistic
-        assert found.estimate == pytest.approx(expected)
-        assert found.low <= found.estimate <= found.high
-        assert found.low < found.high
-        assert found.n_clusters == 40
-
-    def test_of_sizes_whatever_the_sign(self):
-        assert size_correlation(-self.exact, self.exact).estimate == pytest.approx(1.0)
-        order = np.arange(1.0, 6.0)[:, None].repeat(4, 1)
-        reversed_ranks = size_correlation(order[::-1].copy(), order)
-        assert (reversed_ranks.low, reversed_ranks.estimate, reversed_ranks.high) == pytest.approx((-1, -1, -1))
-
-    def test_is_less_certain_from_few_templates(self):
-        every = size_correlation(self.estimates, self.exact)
-        few = size_correlation(self.estimates, self.exact, ["a", "b", "c", "d"] * 10)
-        assert few.n_clusters == 4
-        assert few.estimate == every.estimate
-        one = size_correlation(self.estimates, self.exact, ["a"] * 40)
-        assert (one.low, one.high, one.n_clusters) == (-1.0, 1.0, 1)
-
-    def test_counts_a_cluster_as_one_unit(self):
-        """Forty copies of four examples are four examples."""
-        four_estimates, four_exact = self.estimates[:, :4], self.exact[:, :4]
-        copied = size_correlation(np.tile(four_estimates, 10), np.tile(four_exact, 10), list("abcd") * 10)
-        plain = size_correlation(four_estimates, four_exact)
-        assert (copied.low, copied.high) == pytest.approx((plain.low, plain.high))
-
-    def test_is_zero_where_nothing_is_ranked(self):
-        assert size_correlation(np.zeros((3, 4)), self.exact[:3, :4]).estimate == 0.0
-
-    def test_is_the_same_for_the_same_seed(self):
-        first, again = (size_correlation(self.estimates, self.exact, n_resamples=50) for _ in range(2))
-        others = [size_correlation(self.estimates, self.exact, n_resamples=50, seed=seed) for seed in range(1, 5)]
-        assert first == again
-        assert any(other != first for other in others)
-
-    def test_does_not_depend_on_how_many_resamples_fit_into_memory(self, monkeypatch):
-        whole = size_correlation(self.estimates, self.exact)
-        monkeypatch.setattr("interp_lab.patching.recall._RESAMPLED_VALUES", 100)
-        assert size_correlation(self.estimates, self.exact) == whole
 
 
 class TestCost:

@@ -137,7 +137,7 @@ class TestIdentities:
     def test_a_site_does_not_depend_on_what_was_measured_beside_it(self, monkeypatch):
         values = np.random.default_rng(5).normal(size=(7, 20))
         for values_at_once in (2**22, 1200):  # all sites at once, and three at a time
-            monkeypatch.setattr("interp_lab.stats.bootstrap._RESAMPLED_VALUES", values_at_once)
+            monkeypatch.setattr("interp_lab.stats.bootstrap.RESAMPLED_VALUES", values_at_once)
             together = bootstrap_interval(values, n_resamples=400)
             alone = mean_interval(values[4], n_resamples=400)
             assert (together.low[4], together.high[4]) == pytest.approx((alone.low, alone.high), rel=1e-12)
