@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
-from interp_lab.types import WeightProcessing, nearest
+from interp_lab.identity import WeightProcessing
+from interp_lab.types import nearest
 
 ConfigT = TypeVar("ConfigT", bound="Config")
 

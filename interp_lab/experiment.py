@@ -19,7 +19,8 @@ import pandas as pd
 
 from interp_lab.bibliography import Source
 from interp_lab.claims import Claim
-from interp_lab.types import HookedModel, ModelIdentity
+from interp_lab.identity import ModelIdentity
+from interp_lab.types import HookedModel
 
 Progress = Callable[[int, int, str], None]
 """`(done, total, what)`, called by long work; a `rich` bar at the command line, nothing by default."""

@@ -65,11 +65,10 @@ def test_unknown_hook_points_are_refused_although_the_bridge_would_ignore_them(p
             require_site(model, Site.of_head(9, 0))
 
 
+@pytest.mark.parametrize("pair", [shape for shape in SHAPES if shape != "neox"], indirect=True)  # which has no middle
 def test_an_edit_that_would_miss_the_skip_connection_is_refused_on_the_bridge(pair):
     hooked, bridge = pair
     site = Site("blocks.0.hook_resid_mid")
-    if site.hook not in hooked.hook_dict:
-        pytest.skip("parallel blocks have no hook_resid_mid")
     with torch.inference_mode(), ablate(hooked, site):
         hooked(TOKENS)
     with (

@@ -2,7 +2,7 @@ import pytest
 from pydantic import PositiveInt
 
 from interp_lab.config import Config, ConfigError, Processing, RunRef, parse_overrides, unflatten
-from interp_lab.types import WeightProcessing
+from interp_lab.identity import WeightProcessing
 
 
 class Data(Config):

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from interp_lab.types import Interval, ModelIdentity, Site, WeightProcessing, nearest, require_tokens
+from interp_lab.identity import ModelIdentity, WeightProcessing
+from interp_lab.types import Interval, Site, nearest, require_tokens
 
 IDENTITY = ModelIdentity("organism-attn", WeightProcessing(), n_layers=2, d_model=128, d_vocab=181)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ ON_CPU = 128 * 2**20
 """Bytes of activations in flight; more makes nothing faster on a CPU."""
 SHARE_OF_FREE = 0.4
 """Of a GPU's free memory."""
+
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -83,30 +86,41 @@ def chunks(jobs: Sequence[Job], costs: Costs, *, budget: int) -> Iterator[list[J
         yield piece
 
 
-def halving(run: Callable[[list[Job]], None], jobs: list[Job]) -> None:
-    """Run jobs together, and where memory does not suffice in halves, down to single items.
+def halving(run: Callable[[Work], None], work: Work, *, halves: Callable[[Work], Sequence[Work]]) -> None:
+    """Run work as it is, and where memory does not suffice in halves.
 
-    Raises: the allocator's error, if one item is too large.
+    Args:
+        run: leaves nothing behind where it runs out of memory.
+        halves: two parts, in their order; none if the work cannot be divided.
+
+    Raises: the allocator's error, if the smallest part is too large.
     """
     try:
-        run(jobs)
+        run(work)
         return
     except RuntimeError as error:
-        if not is_out_of_memory(error) or sum(len(job.examples) for job in jobs) == 1:
+        parts = halves(work) if is_out_of_memory(error) else ()
+        if not parts:
             raise
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    for half in _halves(jobs):
-        halving(run, half)
+    for part in parts:
+        halving(run, part, halves=halves)
 
 
-def _halves(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+def half_jobs(jobs: list[Job]) -> Sequence[list[Job]]:
+    """Return the halves of a list of jobs, or of the items of one; nothing for one item."""
     if len(jobs) > 1:
         return jobs[: len(jobs) // 2], jobs[len(jobs) // 2 :]
     (job,) = jobs
-    middle = len(job.examples) // 2
     everyone = np.arange(len(job.examples))
-    return [job.of(everyone[:middle])], [job.of(everyone[middle:])]
+    return [[job.of(everyone[part.start : part.stop])] for part in half_rows(range(len(everyone)))]
+
+
+def half_rows(rows: range) -> Sequence[range]:
+    """Return the halves of a range of prompts; nothing for one prompt."""
+    middle = len(rows) // 2
+    return (rows[:middle], rows[middle:]) if middle else ()
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.engine.attention import Prompts
-from interp_lab.engine.budget import Costs, chunks, halving
+from interp_lab.engine.budget import Costs, chunks, half_jobs, halving
 from interp_lab.engine.edits import compile_edits
 from interp_lab.engine.items import Job
 from interp_lab.engine.layout import lay_out
@@ -81,7 +81,7 @@ class Block:
 
         ordered = sorted(jobs, key=lambda job: (job.entry or Entry(0, Stage.EMBED), job.index))
         for piece in chunks(ordered, costs, budget=budget):
-            halving(run, piece)
+            halving(run, piece, halves=half_jobs)
         everyone = slice(None)
         return self.metric.rows(everyone).of_gathered(readout.untouched, checked=False)
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.engine.budget import Costs, chunks, halving
+from interp_lab.engine.budget import Costs, chunks, half_jobs, half_rows, halving
 from interp_lab.engine.items import Job
 from interp_lab.engine.support import has_foreign_hooks
 from interp_lab.hooks import Edit, edited, masked
@@ -28,9 +28,17 @@ class Stacked:
 
     def untouched(self, *, batch_size: int) -> Float[Tensor, " batch"]:
         """Return the metric of the untouched model."""
-        values, everyone = [], torch.arange(len(self.tokens))
-        for rows in [everyone] if has_foreign_hooks(self.model) else everyone.split(batch_size):
+        values, n = [], len(self.tokens)
+
+        def run(part: range) -> None:
+            rows = torch.arange(part.start, part.stop)
             values.append(self._metric(self._forward(rows), rows))
+
+        if has_foreign_hooks(self.model):  # they may tell rows apart
+            run(range(n))
+        else:
+            for first in range(0, n, batch_size):
+                halving(run, range(first, min(first + batch_size, n)), halves=half_rows)
         return torch.cat(values)
 
     def run(
@@ -58,7 +66,7 @@ class Stacked:
                 done(len(job.examples))
             return
         for piece in chunks(jobs, costs, budget=budget):
-            halving(run, piece)
+            halving(run, piece, halves=half_jobs)
 
     def _run_alone(self, job: Job) -> Float[Tensor, " item"]:
         """Run one intervention on all prompts as they came: somebody's hooks may tell rows apart."""

@@ -8,18 +8,19 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp_lab.engine.budget import Costs, costs, default_budget
+from interp_lab.engine.bad_input import checked_mask, require_latents, require_no_padding
+from interp_lab.engine.budget import Costs, costs, default_budget, half_rows, halving
 from interp_lab.engine.items import Job, jobs_for
 from interp_lab.engine.packed import Block
 from interp_lab.engine.readout import first_real, positions_read
 from interp_lab.engine.stacked import Stacked
-from interp_lab.engine.support import Entry, entry_of, packs, shape_at
+from interp_lab.engine.support import Entry, packs
 from interp_lab.engine.wave import needed
 from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import ready_tokens
 from interp_lab.interventions import Combined, Intervention, require_intervention
 from interp_lab.metrics import Metric, require_finite
-from interp_lab.types import Codec, HookedModel, Tokens
+from interp_lab.types import HookedModel, Tokens
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def sweep(
     """
     tokens = ready_tokens(model, tokens)
     n, n_pos = tokens.shape
-    mask = _checked_mask(mask, tokens)
+    mask = checked_mask(mask, tokens)
     if memory_budget is not None and memory_budget <= 0:
         raise ValueError(f"memory_budget={memory_budget} bytes; give a positive number, or None for the default")
     if not interventions:
@@ -81,66 +82,13 @@ def sweep(
     for intervention in interventions:
         for part in intervention.parts:
             require_intervention(model, part, n_examples=n, n_pos=n_pos)
-            _require_no_padding(part, mask)
-    _require_latents(model, [part for each in interventions for part in each.parts], n_pos=n_pos)
+            require_no_padding(part, mask)
+    require_latents(model, [part for each in interventions for part in each.parts], n_pos=n_pos)
     metric.require_fit(n_examples=n, n_pos=n_pos, d_vocab=int(model.cfg.d_vocab))
     work = _Work(model, tokens, mask, metric.to(tokens.device), memory_budget or default_budget(tokens.device))
     with torch.inference_mode():
         baseline, values = work.run(interventions, progress)
     return Effects(tuple(one.name for one in interventions), metric.name, metric.unit, baseline, values - baseline)
-
-
-def _checked_mask(mask: Tensor | None, tokens: Tokens) -> Tensor | None:
-    if mask is None:
-        return None
-    if mask.shape != tokens.shape:
-        raise ValueError(f"the mask has shape {tuple(mask.shape)}, and the tokens {tuple(tokens.shape)}; give one each")
-    empty = (~mask.any(1)).nonzero().flatten().tolist()
-    if empty:
-        raise ValueError(f"prompt {empty[0]} is padding only; leave it out")
-    return mask.to(tokens.device)
-
-
-def _require_no_padding(intervention: Intervention, mask: Tensor | None) -> None:
-    """Refuse a position that is padding in a prompt that is acted upon."""
-    if mask is None:
-        return
-    acted = torch.ones(len(mask), dtype=torch.bool) if intervention.gate is None else intervention.gate.cpu()
-    fixed = {site.position for site in intervention.sites} - {None}
-    for at in fixed if intervention.positions is None else (intervention.positions.cpu(),):
-        position = torch.as_tensor(at).expand(len(mask)).remainder(mask.shape[1])
-        bad = acted & ~mask.cpu().gather(1, position[:, None])[:, 0]
-        if bool(bad.any()):
-            row = int(bad.nonzero()[0])
-            raise ValueError(
-                f"{intervention.name!r} acts at position {int(position[row])} of prompt {row}, which is padding; give "
-                "positions= prompt by prompt, or close its gate there"
-            )
-
-
-def _require_latents(model: HookedModel, interventions: Sequence[Intervention], *, n_pos: int) -> None:
-    """Refuse an index beyond the last axis, or beyond a codec's latents, where their number is known."""
-    sizes: dict[tuple[str, int], int] = {}
-    for intervention in interventions:
-        codec = intervention.codec
-        for site in intervention.sites:
-            if site.latent is None or entry_of(model, site.hook) is None:
-                continue
-            key = (site.hook, id(codec))
-            if key not in sizes:
-                size = shape_at(model, site.hook, n_pos=n_pos)[-1]
-                sizes[key] = size if codec is None else _n_latents(codec, model, d_in=size)
-            if not 0 <= site.latent < sizes[key]:
-                raise ValueError(
-                    f"{intervention.name!r} acts on entry {site.latent} of {site.hook!r}"
-                    f"{'' if codec is None else ' under its codec'}, outside the {sizes[key]} there are; "
-                    f"use 0 to {sizes[key] - 1}"
-                )
-
-
-def _n_latents(codec: Codec, model: HookedModel, *, d_in: int) -> int:
-    with torch.inference_mode():
-        return codec.encode(next(iter(model.parameters())).new_zeros(1, d_in)).shape[-1]
 
 
 @dataclass(frozen=True)
@@ -188,17 +136,24 @@ class _Work:
         counted: "_Counted",
     ) -> Float[Tensor, " example"]:
         """Run blocks of prompts, as many at once as memory for the untouched run allows."""
-        baseline = []
-        size = self._block_size([job.entry for job in jobs if job.entry is not None], estimate)
-        for first in range(0, len(self.tokens), size):
-            rows = slice(first, first + size)
+        baseline: list[Tensor] = []
+
+        def run(prompts: range) -> None:
+            rows = slice(prompts.start, prompts.stop)
             block = Block(
                 self.model, self.tokens[rows], None if self.mask is None else self.mask[rows], self.metric.rows(rows),
                 positions[rows],
             )  # fmt: skip
-            own = [part for part in (_within(job, first, size) for job in jobs) if len(part.examples)]
+            own = [part for part in (_within(job, prompts) for job in jobs) if len(part.examples)]
+            parts: list[tuple[Job, Tensor]] = []
+            counted.done = sum(len(job.examples) for job, _ in found)  # less what ran out of memory halfway
+            untouched = block.run(own, estimate, budget=self.budget, store=_appending(parts), done=counted.add)
+            baseline.append(untouched)
+            found.extend(parts)
 
-            baseline.append(block.run(own, estimate, budget=self.budget, store=_appending(found), done=counted.add))
+        size, n = self._block_size([job.entry for job in jobs if job.entry is not None], estimate), len(self.tokens)
+        for first in range(0, n, size):
+            halving(run, range(first, min(first + size, n)), halves=half_rows)
         return torch.cat(baseline)
 
     def _block_size(self, entries: Sequence[Entry], estimate: Costs) -> int:
@@ -223,10 +178,10 @@ class _Work:
         return own, values
 
 
-def _within(job: Job, first: int, size: int) -> Job:
+def _within(job: Job, prompts: range) -> Job:
     """Return the part of a job on the prompts of a block, numbered within it."""
-    part = job.of(((job.examples >= first) & (job.examples < first + size)).nonzero()[0])
-    return replace(part, examples=part.examples - first, shift=first)
+    part = job.of(((job.examples >= prompts.start) & (job.examples < prompts.stop)).nonzero()[0])
+    return replace(part, examples=part.examples - prompts.start, shift=prompts.start)
 
 
 @dataclass

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.processing import admitted
 from interp_lab.models.read_only import note_read_only_hooks
-from interp_lab.types import WeightProcessing
 
 
 def as_bridge(

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.containment import contained
 from interp_lab.models.identity import declare_identity
 from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.models.processing import WITHOUT_WEIGHTS, admitted
 from interp_lab.models.settings import device_named, dtype_named, processing_named
 from interp_lab.models.tokenizers import defines_bos, settle_bos, taken_as_is
-from interp_lab.types import HookedModel, WeightProcessing, nearest
+from interp_lab.types import HookedModel, nearest
 
 
 def build_hooked(

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.directory import CONFIG
 from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.models.processing import WITHOUT_WEIGHTS, admitted
-from interp_lab.types import WeightProcessing
 
 _READ_INTO_PATHS = ("llama", "gemma")
 _CONVERTER_ERRORS = (NotImplementedError, ValueError, AttributeError, KeyError)

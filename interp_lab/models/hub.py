@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.bridge import process_bridge
 from interp_lab.models.containment import contained
 from interp_lab.models.identity import declare_identity
 from interp_lab.models.layout import store_as_multiplied_
 from interp_lab.models.processing import admitted
 from interp_lab.models.tokenizers import settle_bos
-from interp_lab.types import HookedModel, WeightProcessing
+from interp_lab.types import HookedModel
 
 _NOT_DECODERS = ("t5", "bert", "wav2vec2")
 _PROBE_SECONDS = 3.0

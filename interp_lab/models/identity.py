@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from interp_lab.identity import ModelIdentity, WeightProcessing
 from interp_lab.models.settings import processing_named
-from interp_lab.types import HookedModel, ModelIdentity, WeightProcessing
+from interp_lab.types import HookedModel
 
 _ATTRIBUTE = "interp_lab_identity"
 

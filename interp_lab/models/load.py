@@ -8,13 +8,14 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.build import build_hooked
 from interp_lab.models.hub import closest_names, load_from_hub, official_name
 from interp_lab.models.local import load_directory
 from interp_lab.models.native import to_bridge
 from interp_lab.models.settings import device_named, dtype_named, processing_named
 from interp_lab.models.tokenizers import read_tokenizer
-from interp_lab.types import HookedModel, WeightProcessing, nearest
+from interp_lab.types import HookedModel, nearest
 
 _COMPILED = "compiled/"
 Backend = Literal["hooked", "bridge"]

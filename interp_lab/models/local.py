@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.bridge import as_bridge
 from interp_lab.models.containment import contained, no_progress_bars
 from interp_lab.models.convert import as_hooked
@@ -12,7 +13,7 @@ from interp_lab.models.directory import require_model_directory
 from interp_lab.models.identity import declare_identity
 from interp_lab.models.parity import log_probs, probe_tokens, require_parity
 from interp_lab.models.tokenizers import defines_bos, has_tokenizer, read_tokenizer, settle_bos, taken_as_is
-from interp_lab.types import HookedModel, WeightProcessing
+from interp_lab.types import HookedModel
 
 
 def load_directory(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from interp_lab.types import WeightProcessing
+from interp_lab.identity import WeightProcessing
 
 WITHOUT_WEIGHTS = {"LN": "LNPre", "RMS": "RMSPre"}
 """What TransformerLens calls a norm once its weights are folded away."""

@@ -2,7 +2,8 @@
 
 import torch
 
-from interp_lab.types import WeightProcessing, nearest
+from interp_lab.identity import WeightProcessing
+from interp_lab.types import nearest
 
 DTYPES = {
     "float32": torch.float32,

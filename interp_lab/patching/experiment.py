@@ -107,7 +107,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         same = c.partners == "same answers"
         if c.partners == "auto":
             same = all(
-                has_partners(pool, n=getattr(c, key), seed=c.seed, same_answers=True) for key, pool in pools.items()
+                pool.has_partners(n=getattr(c, key), seed=c.seed, same_answers=True) for key, pool in pools.items()
             )
         made = {key: self._with_others(key, pool, same_answers=same) for key, pool in pools.items()}
         ordinary, *apart = (_Part(pairs, others, metric(model, pairs)) for pairs, others in made.values())
@@ -128,7 +128,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
                 if not reserved:
                     raise
                 raise ValueError(f"{error}; or set n_held_out to null, and nothing is replicated") from error
-            if has_partners(pool, n=n, seed=c.seed, same_answers=c.partners == "same answers"):
+            if pool.has_partners(n=n, seed=c.seed, same_answers=c.partners == "same answers"):
                 break
         if not pool.single_token:
             raise ValueError(
@@ -212,15 +212,6 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             progress = counted.next(f"sets of {sites.name}")
             found[nth] = self._sweep(model, part, together, base="corrupted", progress=progress).changes
         return found
-
-
-def has_partners(pairs: Pairs, *, n: int, seed: int, same_answers: bool) -> bool:
-    """Whether each of the first `n` pairs has a partner."""
-    try:
-        pairs.partners(seed=seed, same_answers=same_answers, n=n)
-    except ValueError:
-        return False
-    return True
 
 
 def label_maps(maps: Sequence[SiteMap]) -> dict[str, MapLabels]:

@@ -167,6 +167,18 @@ def spellings(model: HookedModel, ids: Iterable[int]) -> dict[int, str]:
     return {token: str(spelt) if not text or "\ufffd" in text else text for token, spelt, text in texts}
 
 
+def pair_label(clean: str, corrupted: str) -> str:
+    """Return a token to be read, `clean/corrupted` where two differ."""
+    one, other = _readable(clean), _readable(corrupted)
+    if clean == corrupted:
+        return one
+    return f"{one}/{other}" if one != other else f"{clean}/{corrupted}"
+
+
+def _readable(piece: str) -> str:
+    return piece.strip(" ").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r") or repr(piece)
+
+
 def require_known(model: HookedModel, text: str, ids: Sequence[int], *, what: str) -> None:
     """Refuse ids that hold the unknown token.
 

@@ -12,6 +12,7 @@ from interp_lab.metrics import Metric, log_probability, logit_difference, probab
 from interp_lab.organisms.grammar import Value
 from interp_lab.stats import Splits, split_by_template
 from interp_lab.tasks.batch import Padding, pad_rows
+from interp_lab.tasks.encoding import pair_label
 from interp_lab.tasks.partners import draw_partners
 
 Answer = tuple[int, ...]
@@ -124,6 +125,23 @@ class Pairs:
 
         Raises: ValueError, for a pair that has no partner.
         """
+        drawn = self._drawn_partners(seed=seed, same_answers=same_answers)[:n]
+        if -1 in drawn:
+            lone = drawn.index(-1)
+            raise ValueError(
+                f"pair {lone} of template {self.templates[lone]!r}, {self.clean_texts[lone]!r}, has no partner: among "
+                f"the {self.templates.count(self.templates[lone])} pairs of the template is no other of its length and "
+                f"places{' and answers' if same_answers else ''} with another clean and another corrupted prompt "
+                f"({drawn.count(-1)} of {len(drawn)} pairs have none); draw more examples per template"
+            )
+        return torch.tensor(drawn, device=self.clean.device)
+
+    def has_partners(self, *, seed: int, same_answers: bool = False, n: int | None = None) -> bool:
+        """Whether `partners` finds one for each pair; arguments as there."""
+        return -1 not in self._drawn_partners(seed=seed, same_answers=same_answers)[:n]
+
+    def _drawn_partners(self, *, seed: int, same_answers: bool) -> list[int]:
+        """Return each pair's partner, -1 where there is none."""
         where = torch.stack(list(self.roles.values()), 1).tolist()
         kinds = [
             (name, tuple(places), tuple(mask), answers if same_answers else None)
@@ -136,16 +154,7 @@ class Pairs:
             [tuple(row[:end]) for row, end in zip(tokens.tolist(), stop, strict=True)]
             for tokens in (self.clean, self.corrupted)
         )
-        drawn = draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist()[:n]
-        if -1 in drawn:
-            lone = drawn.index(-1)
-            raise ValueError(
-                f"pair {lone} of template {self.templates[lone]!r}, {self.clean_texts[lone]!r}, has no partner: among "
-                f"the {self.templates.count(self.templates[lone])} pairs of the template is no other of its length and "
-                f"places{' and answers' if same_answers else ''} with another clean and another corrupted prompt "
-                f"({drawn.count(-1)} of {len(drawn)} pairs have none); draw more examples per template"
-            )
-        return torch.tensor(drawn, device=self.clean.device)
+        return draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist()
 
     def token_labels(self, row: int) -> list[str]:
         r"""Return the tokens of a clean prompt to be read, `clean/corrupted` where they differ, and "" for padding.
@@ -157,7 +166,7 @@ class Pairs:
         if not 0 <= row < len(self):
             raise ValueError(f"row={row} is not one of the {len(self)} pairs; use 0 to {len(self) - 1}")
         tokens = zip(self.clean[row].tolist(), self.corrupted[row].tolist(), self.mask[row].tolist(), strict=True)
-        return [_label(self.spelling[one], self.spelling[other]) if kept else "" for one, other, kept in tokens]
+        return [pair_label(self.spelling[one], self.spelling[other]) if kept else "" for one, other, kept in tokens]
 
     def logit_difference(self) -> Metric:
         """Return mean logit of the answers minus mean logit of the wrong ones (logits).
@@ -232,17 +241,6 @@ class Pairs:
         return [[answer[0] for answer in chosen] for chosen in self.answers], [
             [answer[0] for answer in chosen] for chosen in self.wrong
         ]
-
-
-def _label(clean: str, corrupted: str) -> str:
-    one, other = _readable(clean), _readable(corrupted)
-    if clean == corrupted:
-        return one
-    return f"{one}/{other}" if one != other else f"{clean}/{corrupted}"
-
-
-def _readable(piece: str) -> str:
-    return piece.strip(" ").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r") or repr(piece)
 
 
 _TENSORS = ("clean", "corrupted", "mask", "answer_position")

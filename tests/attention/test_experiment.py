@@ -13,9 +13,10 @@ from interp_lab.attention.heads import TYPE_NAMES, chance_scores, head_scores, h
 from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.claims import Grade
 from interp_lab.hooks import edited
+from interp_lab.identity import WeightProcessing
 from interp_lab.interventions import Intervention, Op, applied
 from interp_lab.models import declare_identity, load_model
-from interp_lab.types import Site, WeightProcessing
+from interp_lab.types import Site
 from tests.tiny import tiny_model, tokens
 
 QUICK = {"period": 8, "second_period": 10, "held_out_period": 6, "n_sequences": 32, "ablation": "zero"}

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from interp_lab.engine import sweep
-from interp_lab.engine.budget import Costs, chunks, halving
+from interp_lab.engine.budget import Costs, chunks, half_jobs, halving
 from interp_lab.engine.items import Job
 from interp_lab.engine.packed import Block
+from interp_lab.engine.stacked import Stacked
 from interp_lab.engine.support import Entry, Stage
 from interp_lab.interventions import Ablation, Intervention, Op, ablations, patches
 from interp_lab.metrics import kl_divergence
@@ -47,20 +48,20 @@ class Memory:
 class TestHalving:
     def test_what_fits_is_run_at_once(self):
         memory = Memory(8)
-        halving(memory, [job(0, 4), job(1, 4)])
+        halving(memory, [job(0, 4), job(1, 4)], halves=half_jobs)
         assert memory.tried == [8]
         assert memory.ran == [(0, [0, 1, 2, 3]), (1, [0, 1, 2, 3])]
 
     def test_what_does_not_fit_is_run_in_halves_in_the_same_order_and_each_item_once(self):
         memory = Memory(2)
-        halving(memory, [job(0, 4), job(1, 1), job(2, 3)])
+        halving(memory, [job(0, 4), job(1, 1), job(2, 3)], halves=half_jobs)
         assert memory.tried == [8, 4, 2, 2, 4, 1, 3, 1, 2]
         assert memory.ran == [(0, [0, 1]), (0, [2, 3]), (1, [0]), (2, [0]), (2, [1, 2])]
 
     def test_one_item_that_does_not_fit_is_the_allocators_error(self):
         memory = Memory(0)
         with pytest.raises(torch.OutOfMemoryError):
-            halving(memory, [job(0, 2), job(1, 2)])
+            halving(memory, [job(0, 2), job(1, 2)], halves=half_jobs)
         assert memory.tried == [4, 2, 1]
 
     @pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED"])
@@ -72,7 +73,7 @@ class TestHalving:
             if len(jobs) > 1:
                 raise RuntimeError(words)
 
-        halving(run, [job(0, 1), job(1, 1)])
+        halving(run, [job(0, 1), job(1, 1)], halves=half_jobs)
         assert tried == [2, 1, 1]
 
     def test_any_other_error_passes(self):
@@ -80,7 +81,7 @@ class TestHalving:
             raise RuntimeError("shapes do not match")
 
         with pytest.raises(RuntimeError, match="shapes"):
-            halving(run, [job(0, 4)])
+            halving(run, [job(0, 4)], halves=half_jobs)
 
 
 class TestChunks:
@@ -124,6 +125,63 @@ class TestSweepsThatRunOutOfMemory:
         np.testing.assert_array_equal(found.baseline, usual.baseline)
         assert told[-1] == (48, 48)
         assert max(later - done for (done, _), (later, _) in pairwise(told)) <= 5
+
+    @pytest.mark.parametrize("most", [1, 2, 3])
+    def test_also_before_anything_is_patched(self, prompts_and_patches, monkeypatch, most):
+        """The untouched run of a block of prompts is halved, and nothing that was found is counted twice."""
+        model, base, made = prompts_and_patches
+        metric, _ = difference(model, base)
+        usual, untouched, tried, told = sweep(model, base, made, metric), Block._untouched, [], []
+
+        def short_of_memory(self, jobs):
+            tried.append(len(self.tokens))
+            if tried[-1] > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return untouched(self, jobs)
+
+        monkeypatch.setattr(Block, "_untouched", short_of_memory)
+        found = sweep(model, base, made, metric, progress=lambda done, total, _: told.append((done, total)))
+        np.testing.assert_allclose(found.values, usual.values, atol=1e-12)
+        np.testing.assert_allclose(found.baseline, usual.baseline, atol=1e-12)
+        assert tried == ([4, 2, 1, 1, 2, 1, 1] if most == 1 else [4, 2, 2])
+        assert told[-1] == (48, 48)
+
+    def test_a_block_that_fails_halfway_is_begun_again(self, prompts_and_patches, monkeypatch):
+        """One item does not fit beside the activations of four prompts, and does beside those of two."""
+        model, base, made = prompts_and_patches
+        metric, _ = difference(model, base)
+        usual, run_chunk, told, ran = sweep(model, base, made, metric), Block._run_chunk, [], []
+
+        def short_of_memory(self, jobs, *rest):
+            ran.append(len(self.tokens))
+            if len(self.tokens) == 4 and len(ran) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return run_chunk(self, jobs, *rest)
+
+        monkeypatch.setattr(Block, "_run_chunk", short_of_memory)
+        found = sweep(
+            model, base, made, metric, memory_budget=2**18, progress=lambda done, total, _: told.append((done, total))
+        )
+        assert ran[:3] == [4, 4, 4], "the first pieces of the block were done"
+        assert 2 in ran
+        np.testing.assert_allclose(found.values, usual.values, atol=1e-12)
+        assert max(done for done, _ in told) == told[-1][0] == 48
+
+    def test_of_models_that_are_run_as_they_are(self, monkeypatch):
+        model, tried = hooked("gpt2"), []
+        base = prompts(model)
+        whole, forward = Stacked(model, base, None, difference(model, base)[0]), Stacked._forward
+        usual = whole.untouched(batch_size=4)
+
+        def short_of_memory(self, rows):
+            tried.append(rows.tolist())
+            if len(rows) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return forward(self, rows)
+
+        monkeypatch.setattr(Stacked, "_forward", short_of_memory)
+        torch.testing.assert_close(whole.untouched(batch_size=3), usual)
+        assert tried == [[0, 1, 2], [0], [1, 2], [1], [2], [3]]
 
     def test_leave_no_hook_behind(self, prompts_and_patches, monkeypatch):
         model, base, made = prompts_and_patches

@@ -151,9 +151,8 @@ class TestTheBound:
         items = sum(need.residual(layer, at) for layer, at in cells for start in shared if at >= start)
         require_bound(need, patches(model, groups, source, base=base), items)
 
+    @pytest.mark.parametrize("model", [kind for kind in KINDS if kind != "attention only"], indirect=True)
     def test_neurons_of_one_layer(self, model):
-        if model.cfg.attn_only:
-            pytest.skip("no neurons")
         base, source = pair(model)
         made = patches(model, [[Site("blocks.2.mlp.hook_post", latent=n)] for n in range(40)], source, base=base)
         need = Need(model)

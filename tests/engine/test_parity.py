@@ -23,22 +23,29 @@ LENGTHS = [9, 6, 4, 8]
 FIRST = torch.tensor([0, 3, 5, 1])
 
 
-@pytest.fixture(
-    scope="module", params=[*(f"hooked: {kind}" for kind in KINDS), *(f"bridge: {kind}" for kind in SHAPES_OF_BRIDGES)]
-)
-def model(request, tmp_path_factory):
-    backend, kind = request.param.split(": ")
+UNPADDED_TOO = ("gpt2", "llama", "neox", "bidirectional")
+CASES = [
+    *((f"hooked: {kind}", "left-padded") for kind in KINDS),
+    *((f"hooked: {kind}", "unpadded") for kind in UNPADDED_TOO),
+    *((f"bridge: {kind}", "left-padded") for kind in SHAPES_OF_BRIDGES),
+]
+"""Padded prompts are the harder case."""
+
+
+@pytest.fixture(scope="module", params=CASES, ids=", ".join)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(case, tmp_path_factory):
+    backend, kind = case[0].split(": ")
     return hooked(kind) if backend == "hooked" else bridge(kind, tmp_path_factory.mktemp("models"))
 
 
-UNPADDED_TOO = ("gpt2", "llama", "neox", "bidirectional")
-
-
-@pytest.fixture(params=["unpadded", "left-padded"])
-def mask(request, model):
-    if request.param == "unpadded" and model not in [hooked(kind) for kind in UNPADDED_TOO]:
-        pytest.skip("padded is the harder case, and run for every model")
-    return None if request.param == "unpadded" else left_padding(LENGTHS, length=9)
+@pytest.fixture
+def mask(case):
+    return left_padding(LENGTHS, length=9) if case[1] == "left-padded" else None
 
 
 def pair(model, mask=None):

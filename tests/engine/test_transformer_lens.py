@@ -6,9 +6,7 @@ import torch
 from transformer_lens import patching
 
 from interp_lab.engine import sweep
-from interp_lab.hooks import require_editable
 from interp_lab.interventions import patches
-from interp_lab.models import is_bridge
 from interp_lab.types import Site
 from tests.engine.compare import difference
 from tests.engine.models import N_LAYERS, bridge, d_vocab, diverging, hooked, prompts
@@ -35,26 +33,26 @@ BY_HEAD_AND_POSITION = {
 }
 
 
-SOME = ["hooked: gpt2", "hooked: llama", "hooked: neox", "hooked: attention only"]
-OTHERS = ["bridge: native gpt2"]
+MODELS = ["hooked: gpt2", "hooked: llama", "hooked: neox", "hooked: attention only", "bridge: native gpt2"]
+ABSENT = {
+    "hooked: neox": ["hook_resid_mid"],
+    "hooked: attention only": ["hook_resid_mid", "hook_mlp_out"],
+    "bridge: native gpt2": ["hook_resid_mid"],  # it may be read there, and not edited
+}
+SLOW = {"bridge: native gpt2": ["hook_mlp_out", "q", "pattern"]}
+"""And in the parity suite."""
 
 
-@pytest.fixture(scope="module", params=SOME + OTHERS)
+def on_models(hooks):
+    left_out = {name: ABSENT.get(name, []) + SLOW.get(name, []) for name in MODELS}
+    cases = [(name, hook) for name in MODELS for hook in hooks if hook not in left_out[name]]
+    return pytest.mark.parametrize(("model", "at"), cases, indirect=["model"], scope="module")
+
+
+@pytest.fixture(scope="module")
 def model(request, tmp_path_factory):
     backend, kind = request.param.split(": ")
     return hooked(kind, torch.float32) if backend == "hooked" else bridge(kind, tmp_path_factory.mktemp("models"))
-
-
-def editable(model, hook):
-    try:
-        require_editable(model, hook)
-    except ValueError:
-        return False
-    return not (model.cfg.attn_only and "mlp" in hook) and not (hook.endswith("resid_mid") and no_middle(model))
-
-
-def no_middle(model):
-    return bool(getattr(model.cfg, "parallel_attn_mlp", False) or model.cfg.attn_only)
 
 
 @pytest.fixture
@@ -84,27 +82,22 @@ def require_close(found, expected):
     np.testing.assert_allclose(found / scale, expected / scale, atol=1e-5)
 
 
-@pytest.mark.parametrize("hook", BY_POSITION)
-def test_layer_by_position(model, both, hook):
-    if hook == "hook_mlp_out" and is_bridge(model):
-        pytest.skip("slow, and in the parity suite")
-    if not editable(model, f"blocks.0.{hook}"):
-        pytest.skip("the model has no such hook point, or does not let it be edited")
-    groups = [[Site(f"blocks.{layer}.{hook}", position=at)] for layer in range(model.cfg.n_layers) for at in range(6)]
-    require_close(*both(groups, BY_POSITION[hook]))
+@on_models(BY_POSITION)
+def test_layer_by_position(model, both, at):
+    cells = [(layer, position) for layer in range(model.cfg.n_layers) for position in range(6)]
+    groups = [[Site(f"blocks.{layer}.{at}", position=position)] for layer, position in cells]
+    require_close(*both(groups, BY_POSITION[at]))
 
 
-@pytest.mark.parametrize("at", BY_HEAD)
+@on_models(BY_HEAD)
 def test_layer_by_head(model, both, at):
-    if at in ("q", "pattern") and is_bridge(model):
-        pytest.skip("slow, and in the parity suite")
     layers, heads = range(model.cfg.n_layers), range(n_heads(model, at))
     groups = [[Site.of_head(layer, head, at=at)] for layer in layers for head in heads]
     require_close(*both(groups, BY_HEAD[at]))
 
 
 @pytest.mark.parametrize("at", BY_HEAD_AND_POSITION)
-def test_layer_by_position_by_head(both, at):
+def test_layer_by_position_by_head(at):
     """On one shape: the axes are what can go wrong here."""
     model = hooked("llama", torch.float32)
     base = prompts(model, n=2, length=4)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models import build_hooked, identity_of
-from interp_lab.types import WeightProcessing
 from tests.models.fixtures import hooked_parts, word_ids, word_tokenizer
 
 KINDS = {

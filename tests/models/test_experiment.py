@@ -11,11 +11,12 @@ from interp_lab.bibliography import ELHAGE_2021
 from interp_lab.claims import Claim
 from interp_lab.config import Config, Processing
 from interp_lab.experiment import Experiment, Progress, Provenance, Result, Section, silent
+from interp_lab.identity import WeightProcessing
 from interp_lab.models import build_hooked, load_model
 from interp_lab.models.experiment import ModelExperiment, provenance_on
 from interp_lab.registry import EXPERIMENTS, resolve
 from interp_lab.runs import RunError, read_run
-from interp_lab.types import HookedModel, WeightProcessing
+from interp_lab.types import HookedModel
 from tests.models.fixtures import hooked_parts
 from tests.runs.dice import ListTracker
 

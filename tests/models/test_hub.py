@@ -4,8 +4,8 @@ import time
 import pytest
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models import build_hooked, hub, identity_of, load_model
-from interp_lab.types import WeightProcessing
 from tests.models.fixtures import hooked_parts, word_tokenizer
 
 

@@ -2,8 +2,8 @@ import copy
 
 import pytest
 
+from interp_lab.identity import ModelIdentity, WeightProcessing
 from interp_lab.models import declare_identity, identity_of, load_model
-from interp_lab.types import ModelIdentity, WeightProcessing
 from tests.tiny import tiny_model
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models import identity_of, load_model
-from interp_lab.types import WeightProcessing
 from tests.models.fixtures import (
     SHAPES,
     hugging_face_log_probs,

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from interp_lab.identity import WeightProcessing
 from interp_lab.models.settings import device_named, dtype_named, processing_named
-from interp_lab.types import WeightProcessing
 
 
 class TestDtype:

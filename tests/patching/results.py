@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from interp_lab.experiment import Provenance
+from interp_lab.identity import ModelIdentity, WeightProcessing
 from interp_lab.models import declare_identity, load_model
 from interp_lab.patching import experiment
 from interp_lab.patching.changes import PATCHES, Patch, SplitMeasurements
@@ -13,7 +14,6 @@ from interp_lab.patching.config import PatchingConfig
 from interp_lab.patching.experiment import Patching
 from interp_lab.patching.result import PatchingResult
 from interp_lab.tasks import pairs_for
-from interp_lab.types import ModelIdentity, WeightProcessing
 from tests.tasks.reading import grammar_reader, reader
 
 QUICK = {"n_pairs": 16, "n_held_out": 8, "n_random_sets": 5}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from interp_lab.claims import Grade
+from interp_lab.identity import WeightProcessing
 from interp_lab.models import declare_identity, load_model
 from interp_lab.patching.changes import Patch
 from interp_lab.patching.config import PatchingConfig
 from interp_lab.tasks import pairs_for
-from interp_lab.types import WeightProcessing
 from tests.patching.results import config_of, effects_at, grammar_drawn_once, grammar_model, measure, only, organism
 
 

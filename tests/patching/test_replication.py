@@ -11,6 +11,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from interp_lab.experiment import Provenance
+from interp_lab.identity import ModelIdentity, WeightProcessing
 from interp_lab.patching.choice import MapLabels
 from interp_lab.patching.config import PatchingConfig
 from interp_lab.patching.replication import (
@@ -22,7 +23,7 @@ from interp_lab.patching.replication import (
     caveat,
 )
 from interp_lab.patching.result import PatchingResult
-from interp_lab.types import ModelIdentity, WeightProcessing, head_name
+from interp_lab.types import head_name
 from tests.patching.results import split
 from tests.tasks.reading import piece_tokenizer
 

@@ -9,7 +9,8 @@ import pandas as pd
 from interp_lab.claims import Claim, Evidence, Split
 from interp_lab.config import Config
 from interp_lab.experiment import Provenance, Section
-from interp_lab.types import Interval, ModelIdentity, WeightProcessing
+from interp_lab.identity import ModelIdentity, WeightProcessing
+from interp_lab.types import Interval
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\u202egnp"
 

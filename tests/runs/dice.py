@@ -12,8 +12,8 @@ from interp_lab.bibliography import Source
 from interp_lab.claims import Claim
 from interp_lab.config import Config
 from interp_lab.experiment import Provenance, Section, Tracker
+from interp_lab.identity import ModelIdentity, WeightProcessing
 from interp_lab.runs import run_experiment
-from interp_lab.types import ModelIdentity, WeightProcessing
 
 ORIGIN = Provenance(
     experiment="dice",

@@ -170,15 +170,15 @@ class TestCounterfactuals:
             for latent in behaviour.varied:
                 assert behaviour.counterfactual(text, latent, text.latents[latent]) == text
 
-    def test_refuse_latents_and_values_that_are_not_open(self, behaviour, samples):
-        text = samples[behaviour.name][0]
-        if not behaviour.varied:
-            pytest.skip("nothing may be varied")
-        latent = next(iter(behaviour.varied))
-        with pytest.raises(ValueError, match=f"cannot vary '{latent}x'; did you mean '{latent}'"):
-            behaviour.counterfactual(text, latent + "x", 0)
-        with pytest.raises(ValueError, match=f"{latent} of {behaviour.name} cannot be 'no such value'"):
-            behaviour.counterfactual(text, latent, "no such value")
+
+@pytest.mark.parametrize("behaviour", [one for one in ALL.values() if one.varied], ids=lambda one: one.name)
+def test_counterfactuals_refuse_latents_and_values_that_are_not_open(behaviour, samples):
+    text = samples[behaviour.name][0]
+    latent = next(iter(behaviour.varied))
+    with pytest.raises(ValueError, match=f"cannot vary '{latent}x'; did you mean '{latent}'"):
+        behaviour.counterfactual(text, latent + "x", 0)
+    with pytest.raises(ValueError, match=f"{latent} of {behaviour.name} cannot be 'no such value'"):
+        behaviour.counterfactual(text, latent, "no such value")
 
 
 class TestSharing:
