@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent.parent / "docs/figures"
 def main() -> None:
     result = AttentionHeads(AttentionHeadsConfig()).run()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in ("induction", "ablation"):
+    for name in ("induction", "ablation", "sets"):
         result.figures()[name].write_image(FOLDER / f"{name}.png", scale=2)
     print(result.summary())
     patched = Patching(PatchingConfig(task="grammar/loans", n_pairs=48, n_held_out=24, n_random_sets=10)).run()

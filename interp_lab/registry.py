@@ -27,6 +27,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.attention.result:AttentionHeadsResult",
         "Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?",
     ),
+    "attention_relations": Entry(
+        "interp_lab.attention.relations.experiment:AttentionRelations",
+        "interp_lab.attention.relations.config:AttentionRelationsConfig",
+        "interp_lab.attention.relations.result:AttentionRelationsResult",
+        "Which heads attend along syntactic and semantic relations, and does the answer suffer without them?",
+    ),
     "patching": Entry(
         "interp_lab.patching.experiment:Patching",
         "interp_lab.patching.config:PatchingConfig",

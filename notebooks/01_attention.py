@@ -43,10 +43,19 @@ result.figures()["ablation"]
 
 # %% [markdown]
 # **Against a control.** Ablating any head does some damage. What counts is the damage beyond that of heads of
-# no type, sequence by sequence.
+# no type, sequence by sequence, and these heads differ from each other, too: their spread is in the interval.
 
 # %%
 result.figures()["effects"]
+
+# %% [markdown]
+# Head 1.1 looks like an induction head as much as 1.0 does, and nothing happens without it. That is no proof that
+# it does nothing: ablating one head at a time has a blind spot. So heads that look alike are ablated *together*,
+# and a head that looks the part and does nothing is tried with every other head. Here the pair costs far more
+# than the sum of both: 1.1 stands in for 1.0.
+
+# %%
+result.figures()["sets"]
 
 # %% [markdown]
 # The claims, with grades that are computed from these numbers:
@@ -56,19 +65,32 @@ for claim in result.claims():
     print(f"{claim.grade!s:12} {claim.statement}")
 
 # %% [markdown]
+# **What the weights say.** An induction head looks for tokens that were preceded by the current one, so its keys
+# must read what a previous-token head has written: K-composition. The scores mean something beside those of the
+# same heads with all that they write rotated at random.
+
+# %%
+result.figures()["k composition"]
+
+# %% [markdown]
+# **The patterns themselves**, of the heads that have a type, on one sequence:
+
+# %%
+result.figures()["patterns"]
+
+# %% [markdown]
 # **Why both are needed.** `compiled/look-alike` was written by hand: one induction head, and two heads that
 # attend exactly like it and write nothing anybody reads. Attention cannot tell the three apart; ablation can.
 
 # %%
-short = {"period": 8, "second_period": 10, "held_out_period": 6, "ablation": "zero"}
+short = {"period": 8, "second_period": 10, "held_out_period": 6, "ablations": ("zero",)}
 look_alike = AttentionHeadsConfig(model="compiled/look-alike", **short)
 alike = AttentionHeads(look_alike).measure(load_model(look_alike.model))
-for claim in alike.claims():
-    print(f"{claim.grade!s:12} {claim.statement}")
+print(alike.summary())
 
 # %% [markdown]
-# And ablating heads one at a time has a blind spot of its own: in `compiled/backup` a second head takes over
-# as soon as the first falls silent, so that zero-ablating the induction head alone changes nothing.
+# In `compiled/backup` a second head, which looks nothing like an induction head, takes over as soon as the first
+# falls silent. Zero-ablating the induction head alone changes nothing; the search for its partner finds the other.
 
 # %%
 backup = AttentionHeadsConfig(model="compiled/backup", **short)

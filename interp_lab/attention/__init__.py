@@ -2,6 +2,14 @@
 
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
+from interp_lab.attention.relations import AttentionRelations, AttentionRelationsConfig, AttentionRelationsResult
 from interp_lab.attention.result import AttentionHeadsResult
 
-__all__ = ["AttentionHeads", "AttentionHeadsConfig", "AttentionHeadsResult"]
+__all__ = [
+    "AttentionHeads",
+    "AttentionHeadsConfig",
+    "AttentionHeadsResult",
+    "AttentionRelations",
+    "AttentionRelationsConfig",
+    "AttentionRelationsResult",
+]

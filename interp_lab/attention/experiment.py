@@ -1,91 +1,149 @@
-"""Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?"""
+"""Which heads attend like heads of a known type, and does it matter?"""
 
-import numpy as np
-from jaxtyping import Float
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import torch
+
+from interp_lab.attention.behaviours import BehaviourPrompts, TextParts, behaviours
 from interp_lab.attention.config import AttentionHeadsConfig
-from interp_lab.attention.heads import all_heads, chance_scores, head_scores
+from interp_lab.attention.head_effects import HeadSet, look_alikes, measure_effects, partners
+from interp_lab.attention.head_types import HeadType, delimiters_of, head_types
+from interp_lab.attention.looks import REPEATS, TEXT, Looks
+from interp_lab.attention.masks import MaskOf
+from interp_lab.attention.measurements import PREDICTS
+from interp_lab.attention.readings import (
+    WeightReadings,
+    read_attended,
+    read_example,
+    read_habits,
+    read_scores,
+    read_weights,
+)
 from interp_lab.attention.result import AttentionHeadsResult
-from interp_lab.bibliography import BENJAMINI_1995, ELHAGE_2021, OLSSON_2022
-from interp_lab.effects import metric_values
-from interp_lab.engine import Effects, sweep
+from interp_lab.attention.texts import Repeats, draw_repeats, draw_task, draw_text
+from interp_lab.bibliography import BENJAMINI_1995, ELHAGE_2021, OLSSON_2022, WANG_2022
+from interp_lab.claims import Split
 from interp_lab.experiment import Progress, silent
-from interp_lab.interventions import ablations
+from interp_lab.models import norms_after
 from interp_lab.models.experiment import ModelExperiment
-from interp_lab.organisms.repeats import RepeatedTokens
-from interp_lab.tasks.repeats import first_copy_loss, repeats_for, second_copy_loss
-from interp_lab.types import HookedModel, Site, Tokens
+from interp_lab.types import HookedModel
 
 NAME = "attention_heads"
 """In the registry, and at the head of every config file."""
 
-SOURCES = (OLSSON_2022, ELHAGE_2021, BENJAMINI_1995)
+SOURCES = (OLSSON_2022, ELHAGE_2021, WANG_2022, BENJAMINI_1995)
+
+MOST_SHOWN = 12
+"""Heads whose patterns are kept, to be looked at."""
 
 
 class AttentionHeads(ModelExperiment[AttentionHeadsConfig, AttentionHeadsResult]):
-    """Score every head on repeated random tokens; ablate every head and see whether the second copy suffers.
+    """Score every head, ablate every head, and see whether heads that look the part act it.
 
-    Types are chosen on half of the sequences and on a second period; scores and effects are reported on the
-    other half, effects again on a third period. The control of an ablation is the mean effect of ablating each
-    head of no type.
+    Types are chosen on half of the sequences and on a second period; scores and effects are reported on the other
+    half, effects again on text that no choice has seen. The controls of an ablation are the heads of no type, each
+    alone; of a set of heads, random sets of as many of these.
     """
 
     name = NAME
     result = AttentionHeadsResult
     sources = SOURCES
 
-    def measure(self, model: HookedModel, *, progress: Progress = silent) -> AttentionHeadsResult:
+    def measure(
+        self, model: HookedModel, *, own_types: Mapping[str, MaskOf] | None = None, progress: Progress = silent
+    ) -> AttentionHeadsResult:
         """Measure on a model already in memory.
 
-        Raises: ValueError, if the text does not fit the model or the model has no attention patterns;
-            NonFiniteActivationError, naming the layer.
+        Args:
+            own_types: where heads of types of your own look, given tokens; scored beside the others.
+
+        Raises: ValueError, if a text does not fit the model, holds nothing for some type to look at, or the model has
+            no attention patterns; NonFiniteActivationError, naming the layer.
         """
         c = self.config
-        select, report = self._text(model, c.period, stream=0)
-        second, _ = self._text(model, c.second_period, stream=1)
-        effects = self._effects(model, report, reference=select.tokens, progress=progress)
-        held_out_losses, held_out_changes = self._replicate(model, progress=progress)
+        repeats = draw_repeats(model, c)
+        types = {REPEATS: head_types(window=c.window, own=own_types)}
+        text, task = None, None if c.task is None else draw_task(model, c)
+        if c.text is not None:
+            types[TEXT] = head_types(window=c.window, own=own_types, delimiters=delimiters_of(model))
+            text = draw_text(model, c, {name: one.mask for name, one in types[TEXT].items()})
+        looks = self._looks(model, repeats, text, types)
+        asked = behaviours(model, repeats, text=text, task=task)
+        steps = _Steps(progress, 1 + len(asked[Split.REPORT]) + len(asked[Split.HELD_OUT]))
+        sets = self._sets(model, looks, asked[Split.SELECT], steps.next("looking for partners"))
+        effects = {
+            (split, prompts.name): measure_effects(
+                model, prompts, c, sets=sets, controls=looks.untyped,
+                progress=steps.next(f"ablating heads: {prompts.name}, {split}"),
+            )
+            for split in (Split.REPORT, Split.HELD_OUT)
+            for prompts in asked[split]
+        }  # fmt: skip
+        shown = [*looks.of_heads, *looks.untyped][: max(1, min(MOST_SHOWN, len(looks.of_heads)))]
+        natural = repeats.report.tokens if text is None else text[Split.REPORT]
         return AttentionHeadsResult(
             config=c,
             provenance=self.provenance(model),
-            select_scores=head_scores(model, select.tokens, batch_size=c.batch_size),
-            select_chance=chance_scores(select.tokens),
-            second_scores=head_scores(model, second.tokens, batch_size=c.batch_size),
-            second_chance=chance_scores(second.tokens),
-            report_scores=head_scores(model, report.tokens, batch_size=c.batch_size),
-            report_chance=chance_scores(report.tokens),
-            report_losses=self._losses(model, report, effects),
-            report_changes=_by_head(model, effects),
-            held_out_losses=held_out_losses,
-            held_out_changes=held_out_changes,
+            looks=looks,
+            effects=effects,
+            sets=tuple(sets),
+            habits=read_habits(model, natural, c),
+            weights=self._weights(model, repeats),
+            attended=None if text is None else read_attended(model, text[Split.SELECT], natural, shown),
+            example=read_example(model, natural, shown),
         )
 
-    def _text(self, model: HookedModel, period: int, *, stream: int) -> tuple[RepeatedTokens, RepeatedTokens]:
-        """Draw text of one period and split it in two; streams share no randomness."""
-        c = self.config
-        draw, split = (int(state) for state in np.random.SeedSequence([c.seed, stream]).generate_state(2))
-        return repeats_for(model, c.n_sequences, period, seed=draw, bos_token=c.bos_token).split(seed=split)
+    def _looks(
+        self, model: HookedModel, repeats: Repeats, text: TextParts, types: Mapping[str, Mapping[str, HeadType]]
+    ) -> Looks:
+        c, own = self.config, types[REPEATS]
+        parts = (repeats.select, repeats.second, repeats.report)
+        first, second, other = (read_scores(model, part.tokens, own, c, compete=True) for part in parts)
+        select, report = {REPEATS: first}, {REPEATS: other}
+        if text is not None:
+            for half, split in ((select, Split.SELECT), (report, Split.REPORT)):
+                half[TEXT] = read_scores(model, text[split], types[TEXT], c, compete=False)
+        return Looks(c, {name: tuple(kinds) for name, kinds in types.items()}, select, second, report)
 
-    def _effects(self, model: HookedModel, text: RepeatedTokens, *, reference: Tokens, progress: Progress) -> Effects:
-        c = self.config
-        each_head = [[Site.of_head(*head)] for head in all_heads(model)]
-        cuts = ablations(model, each_head, kind=c.ablation, reference=reference, n_examples=len(text), seed=c.seed)
-        metric = second_copy_loss(text)
-        return sweep(model, text.tokens, cuts, metric, progress=progress)
+    def _sets(
+        self, model: HookedModel, looks: Looks, asked: Sequence[BehaviourPrompts], progress: Progress
+    ) -> list[HeadSet]:
+        """Return look-alikes, and heads that look the part with their likeliest partner (on prompts to choose on)."""
+        there = {prompts.name for prompts in asked}
+        found = [one for one in look_alikes(looks.of_heads, PREDICTS) if one.behaviour in there]
+        if self.config.find_partners:
+            for prompts in asked:
+                alike = [
+                    head for head, kinds in looks.of_heads.items()
+                    if any(PREDICTS.get(kind) == prompts.name for kind in kinds)
+                ]  # fmt: skip
+                found += partners(model, prompts, self.config, alike, progress=progress)
+        distinct = {(one.behaviour, tuple(sorted(one.heads))): one for one in reversed(found)}
+        return [*reversed(distinct.values())]
 
-    def _losses(self, model: HookedModel, text: RepeatedTokens, effects: Effects) -> Float[np.ndarray, "copy example"]:
-        first = metric_values(model, text.tokens, first_copy_loss(text), batch_size=self.config.batch_size)
-        return np.stack([first, effects.baseline])
-
-    def _replicate(
-        self, model: HookedModel, *, progress: Progress
-    ) -> tuple[Float[np.ndarray, "copy held_out"], Float[np.ndarray, "layer head held_out"]]:
-        if self.config.held_out_period is None:
-            return np.zeros((2, 0)), np.zeros((int(model.cfg.n_layers), int(model.cfg.n_heads), 0))
-        reference, text = self._text(model, self.config.held_out_period, stream=2)
-        effects = self._effects(model, text, reference=reference.tokens, progress=progress)
-        return self._losses(model, text, effects), _by_head(model, effects)
+    def _weights(self, model: HookedModel, repeats: Repeats) -> WeightReadings | None:
+        if self.config.n_copied_tokens is None or norms_after(model):
+            return None
+        symbols = repeats.select.tokens[:, 1:].unique()
+        generator = torch.Generator().manual_seed(self.config.seed)
+        order = torch.randperm(len(symbols), generator=generator)[: self.config.n_copied_tokens]
+        return read_weights(model, symbols[order.to(symbols.device)], self.config)
 
 
-def _by_head(model: HookedModel, effects: Effects) -> Float[np.ndarray, "layer head example"]:
-    return effects.changes.reshape(int(model.cfg.n_layers), int(model.cfg.n_heads), -1)
+@dataclass
+class _Steps:
+    """Turns the progress of several sweeps into that of the experiment."""
+
+    progress: Progress
+    n: int
+    begun: int = 0
+
+    def next(self, what: str) -> Progress:
+        """Return the progress of the next step."""
+        before, self.begun = self.begun, self.begun + 1
+
+        def tell(done: int, total: int, _: str) -> None:
+            self.progress(int(1000 * (before + done / max(total, 1))), 1000 * self.n, what)
+
+        return tell

@@ -1,20 +1,21 @@
 """Scores of every head of a model, and which heads look like a type."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp_lab.attention.masks import HEAD_TYPES, MaskOf, duplicate_token_mask
-from interp_lab.attention.scores import attention_to, chance_attention
+from interp_lab.attention.attended import mean_distance
+from interp_lab.attention.masks import HEAD_TYPES, MaskOf, duplicate_token_mask, require_targets
+from interp_lab.attention.scores import attention_entropy, attention_to, chance_attention
 from interp_lab.hooks import capture, ready_tokens, require_finite
 from interp_lab.stats import paired_difference
 from interp_lab.types import HeadIndex, HookedModel, Tokens
 
 TYPE_NAMES: tuple[str, ...] = tuple(HEAD_TYPES)
-"""The types a head can look like, in the order of every `type` axis."""
+"""The types that are scored unless others are asked for."""
 
 ROW_SUM_TOLERANCE = 0.02
 """How far a row of attention may be from adding up to 1; bf16 patterns of 1,000 keys stay within it."""
@@ -32,25 +33,62 @@ def pattern_hooks(model: HookedModel) -> list[str]:
 
 
 def head_scores(
-    model: HookedModel, tokens: Tokens, *, types: Mapping[str, MaskOf] = HEAD_TYPES, batch_size: int = 32
+    model: HookedModel,
+    tokens: Tokens,
+    *,
+    types: Mapping[str, MaskOf] = HEAD_TYPES,
+    compete: bool = True,
+    batch_size: int = 32,
 ) -> Float[np.ndarray, "type layer head example"]:
     """Return the score of every head for every type on every sequence, as probabilities.
 
-    Every type is scored on the same queries, those whose token has occurred before (see `type_masks`).
-
     Args:
         types: where a head of each type looks, given the tokens.
+        compete: score every type on the same queries, those whose token has occurred before (see `type_masks`).
 
-    Raises: ValueError, for no tokens or a model without attention patterns; NonFiniteActivationError.
+    Raises: ValueError, for no tokens, a model without attention patterns, or a sequence that has nothing for a type to
+        look at; NonFiniteActivationError.
     """
+
+    def score(batch: Tokens, patterns: Sequence[Tensor]) -> Float[Tensor, "type layer example head"]:
+        masks = type_masks(batch, types, compete=compete)
+        require_targets(masks, list(types))
+        return torch.stack([attention_to(pattern, masks) for pattern in patterns], dim=1)
+
+    return _over_batches(model, tokens, score, batch_size=batch_size)
+
+
+def head_habits(
+    model: HookedModel, tokens: Tokens, *, batch_size: int = 32
+) -> Float[np.ndarray, "habit layer head example"]:
+    """Return how every head spreads its attention on every sequence: its entropy, and how far back it looks.
+
+    Neither has a null: see `attention_entropy` (a share of the causal maximum) and `mean_distance` (tokens).
+
+    Raises: as `head_scores`.
+    """
+
+    def measure(batch: Tokens, patterns: Sequence[Tensor]) -> Float[Tensor, "habit layer example head"]:
+        habits = [(attention_entropy(pattern), mean_distance(pattern)) for pattern in patterns]
+        return torch.stack([torch.stack(habit) for habit in habits], dim=1)
+
+    return _over_batches(model, tokens, measure, batch_size=batch_size)
+
+
+def _over_batches(
+    model: HookedModel,
+    tokens: Tokens,
+    measure: Callable[[Tokens, Sequence[Tensor]], Tensor],
+    *,
+    batch_size: int,
+) -> Float[np.ndarray, "what layer head example"]:
     tokens = ready_tokens(model, tokens)
     hooks = pattern_hooks(model)
     chunks = []
     for batch in tokens.split(batch_size):
-        masks = type_masks(batch, types)
         patterns = capture(model, batch, hooks)
         _require_attention(model, batch, patterns)
-        chunks.append(torch.stack([attention_to(patterns[hook].float(), masks) for hook in hooks], dim=1))
+        chunks.append(measure(batch, [patterns[hook].float() for hook in hooks]))
     return torch.cat(chunks, dim=2).movedim(2, -1).double().cpu().numpy()
 
 
@@ -66,42 +104,50 @@ def _require_attention(model: HookedModel, tokens: Tokens, patterns: Mapping[str
         )
 
 
-def chance_scores(tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES) -> Float[np.ndarray, "type example"]:
+def chance_scores(
+    tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES, *, compete: bool = True
+) -> Float[np.ndarray, "type example"]:
     """Return what every score would be on average with shuffled keys: the null of `head_scores`."""
-    return chance_attention(type_masks(tokens, types)).double().cpu().numpy()
+    return chance_attention(type_masks(tokens, types, compete=compete)).double().cpu().numpy()
 
 
-def type_masks(tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES) -> Bool[Tensor, "type batch query key"]:
-    """Return where heads of each type would look, for the queries whose token has occurred before.
+def type_masks(
+    tokens: Tokens, types: Mapping[str, MaskOf] = HEAD_TYPES, *, compete: bool = True
+) -> Bool[Tensor, "type batch query key"]:
+    """Return where heads of each type would look.
 
-    Only these give every type something to look at. Scored on the same queries, the types compete for the same
-    attention: a head that rests on BOS until there is something to do is not taken for a first-token head.
+    Args:
+        compete: only for the queries whose token has occurred before. These give every type something to look at, and
+            scored on the same queries the types compete for the same attention: a head that rests on BOS until there
+            is something to do is not taken for a first-token head.
     """
-    asked = duplicate_token_mask(tokens).any(-1, keepdim=True)
-    return torch.stack([mask(tokens) & asked for mask in types.values()])
+    masks = torch.stack([mask(tokens) for mask in types.values()])
+    return masks & duplicate_token_mask(tokens).any(-1, keepdim=True) if compete else masks
 
 
 def heads_that_look(
     scores: Float[np.ndarray, "type layer head example"],
-    chance: Float[np.ndarray, "type example"],
+    null: Float[np.ndarray, "type example"],
     *,
     at_least: float,
     fdr: float,
     seed: int,
 ) -> Bool[np.ndarray, "type layer head"]:
-    """Return which heads look like which type: mean score of `at_least`, and above chance after correction.
+    """Return which heads look like which type: mean score of `at_least`, and above its null after correction.
 
     The correction counts every head and type (Benjamini and Hochberg). A head may have several types or none.
     """
-    above = paired_difference(scores, chance[:, None, None, :], alternative="greater", seed=seed)
+    above = paired_difference(scores, null[:, None, None, :], alternative="greater", seed=seed)
     return (above.p_adjusted() < fdr) & (scores.mean(-1) >= at_least)
 
 
-def typed_heads(looks: Bool[np.ndarray, "type layer head"]) -> dict[HeadIndex, tuple[str, ...]]:
+def typed_heads(
+    looks: Bool[np.ndarray, "type layer head"], names: Sequence[str] = TYPE_NAMES
+) -> dict[HeadIndex, tuple[str, ...]]:
     """Return the types of every head that has any."""
     found: dict[HeadIndex, tuple[str, ...]] = {}
     for kind, layer, head in np.argwhere(looks).tolist():
-        found[layer, head] = (*found.get((layer, head), ()), TYPE_NAMES[kind])
+        found[layer, head] = (*found.get((layer, head), ()), names[kind])
     return dict(sorted(found.items()))
 
 

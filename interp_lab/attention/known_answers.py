@@ -1,13 +1,20 @@
 """Rows of `interp-lab verify`: head types and ablation effects of compiled models, and sabotaged twins."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from interp_lab.attention.config import AttentionHeadsConfig
+from interp_lab.attention.experiment import AttentionHeads
+from interp_lab.attention.head_types import SECOND_COPY
 from interp_lab.attention.heads import chance_scores, head_scores, heads_that_look, typed_heads
 from interp_lab.attention.masks import HEAD_TYPES, MaskOf
+from interp_lab.attention.measurements import sum_of
+from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.attention.token_circuits import copied_tokens, token_states, unembedding
 from interp_lab.attention.weights import head_weights
 from interp_lab.engine import Effects, sweep
@@ -74,14 +81,58 @@ def reads_effects(name: str, *, sign: int = 1, head_offset: int = 0) -> tuple[bo
     return bool(worst < TOLERANCE), f"{', '.join(moved) or 'no head'} matter; largest error {worst:.1e} logits"
 
 
+def _redundant_pair() -> list[HeadIndex]:
+    knockouts = compile_model("compiled/backup").truth.knockouts
+    return sorted(next(k.heads for k in knockouts if k.method == "zero" and not k.survives))
+
+
 def reads_backup(*, pair: Sequence[HeadIndex] | None = None) -> tuple[bool, str]:
     """Whether the redundant pair is seen for what it is: neither head matters alone, both together do."""
     compiled = compile_model("compiled/backup")
-    both = next(k.heads for k in compiled.truth.knockouts if k.method == "zero" and not k.survives)
-    heads = sorted(both) if pair is None else list(pair)
+    heads = _redundant_pair() if pair is None else list(pair)
     alone_first, alone_second, together = abs(zero_ablation(compiled, [[heads[0]], [heads[1]], heads]).changes).max(-1)
     flagged = max(alone_first, alone_second) < TOLERANCE < compiled.truth.logit_difference / 2 < together
     return bool(flagged), f"alone {alone_first:.3f} and {alone_second:.3f}, together {together:.1f} logits"
+
+
+def _measured(name: str) -> AttentionHeadsResult:
+    config = AttentionHeadsConfig(
+        model=name, period=8, second_period=10, held_out_period=6, n_sequences=32, ablations=(Ablation.ZERO,)
+    )
+    return AttentionHeads(config).measure(load_model(name))
+
+
+def flags_look_alikes(*, roll: int = 0) -> tuple[bool, str]:
+    """Whether heads that only look like induction heads are said to, and the one that acts is said to act.
+
+    Args:
+        roll: take the effects of the head so many places further on; anything but 0 is a sabotage.
+    """
+    found = _measured("compiled/look-alike")
+    effects = {key: replace(one, changes=np.roll(one.changes, roll, axis=2)) for key, one in found.effects.items()}
+    found = replace(found, effects=effects)
+    truth = compile_model("compiled/look-alike").truth
+    alike = [head for head, kinds in found.looks.of_heads.items() if "induction" in kinds]
+    said = {head: found.verdict(head, SECOND_COPY) for head in alike}
+    expected = {head: "looks and acts" if head in truth.needed else "looks only" for head in alike}
+    told = ", ".join(f"{head_name(head)} {verdict}" for head, verdict in said.items())
+    return bool(len(alike) > 1 and said == expected), told
+
+
+def flags_backup(*, blind: bool = False) -> tuple[bool, str]:
+    """Whether a head that looks the part and does nothing alone is seen to act together with its backup.
+
+    Args:
+        blind: take the sum of each alone for what the two do together, a sabotage.
+    """
+    found = _measured("compiled/backup")
+    if blind:
+        sums = [np.stack([sum_of(one.changes[0], s.heads) for s in found.sets]) for one in found.effects.values()]
+        blinded = [replace(one, sets=own) for one, own in zip(found.effects.values(), sums, strict=True)]
+        found = replace(found, effects=dict(zip(found.effects, blinded, strict=True)))
+    head, backup = _redundant_pair()
+    said = found.verdict(head, SECOND_COPY)
+    return said == f"looks only; acts with {head_name(backup)}", f"{head_name(head)} {said}"
 
 
 def reads_copying(name: str, *, shift: int = 0) -> tuple[bool, str]:
@@ -130,6 +181,18 @@ def rows() -> list[KnownAnswer]:
             for name in compiled_names()
             if compile_model(name).truth.heads_of_type("copying")
         ],
+        KnownAnswer(
+            "looks against acts, compiled/look-alike",
+            "1.0 looks and acts, 1.1 and 1.2 only look",
+            flags_look_alikes,
+            partial(flags_look_alikes, roll=1),
+        ),
+        KnownAnswer(
+            "looks against acts, compiled/backup",
+            "1.0 acts with 2.1 only",
+            flags_backup,
+            partial(flags_backup, blind=True),
+        ),
         KnownAnswer(
             "set ablation, compiled/backup",
             "the pair matters together, neither head alone",

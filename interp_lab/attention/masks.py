@@ -65,6 +65,16 @@ def local_window_mask(tokens: Tokens, real: Real | None = None, *, width: int) -
     return (back >= 1) & (back <= width) & visible(tokens, real)
 
 
+def window_behind_mask(tokens: Tokens, real: Real | None = None, *, width: int) -> Mask:
+    """Return the tokens from 2 to `width` before the query: a local window without the previous token.
+
+    Raises: ValueError, if `width` is below 2.
+    """
+    if width < 2:
+        raise ValueError(f"width={width} leaves nothing behind the previous token; look back 2 tokens or more")
+    return local_window_mask(tokens, real, width=width) & (_distance(tokens) > 1)
+
+
 def delimiter_mask(tokens: Tokens, real: Real | None = None, *, delimiters: Collection[int]) -> Mask:
     """Return the delimiters before the query.
 
@@ -127,10 +137,7 @@ HEAD_TYPES: Mapping[str, MaskOf] = {
     "duplicate_token": duplicate_token_mask,
     "first_token": first_token_mask,
 }
-"""Where a head of each type looks, given the tokens."""
-
-POSITIONAL_TYPES = frozenset({"previous_token", "current_token", "first_token", "local_window"})
-"""Types that positions alone explain: shuffled keys are a weak null for them, an untrained model is the better one."""
+"""Where a head of each type looks, given the tokens: the types of the compiled models, which any text can show."""
 
 
 def require_targets(masks: Bool[Tensor, "type batch query key"], names: Sequence[str]) -> None:

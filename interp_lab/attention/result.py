@@ -1,18 +1,24 @@
 """What the attention-head experiment found: arrays, and how they are shown."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from interp_lab.attention.config import AttentionHeadsConfig
-from interp_lab.attention.heads import TYPE_NAMES
-from interp_lab.attention.measurements import HeadMeasurements
-from interp_lab.claims import Grade
+from interp_lab.attention.figures import attention_view, change_maps, effect_plots, score_maps, typed_maps, weight_maps
+from interp_lab.attention.head_effects import BehaviourEffects, HeadSet
+from interp_lab.attention.looks import Looks
+from interp_lab.attention.measurements import BEHAVIOURS, HeadMeasurements
+from interp_lab.attention.readings import Attended, Example, Habits, WeightReadings
+from interp_lab.attention.tables import ablation_rows, attended_rows, head_rows, score_rows, set_rows, weight_rows
+from interp_lab.claims import Grade, Split
 from interp_lab.experiment import Provenance, Section
-from interp_lab.plots import head_map, interval_plot
-from interp_lab.types import HeadIndex, Interval, head_name
+from interp_lab.types import head_name
+
+_SHORT = {Split.REPORT: "report", Split.HELD_OUT: "held_out"}
+_READINGS = {"habits": Habits, "weights": WeightReadings, "attended": Attended, "example": Example}
 
 
 @dataclass(frozen=True)
@@ -24,118 +30,151 @@ class AttentionHeadsResult(HeadMeasurements):
         cls, config: AttentionHeadsConfig, provenance: Provenance, arrays: dict[str, np.ndarray]
     ) -> "AttentionHeadsResult":
         """Rebuild from what `arrays` returned."""
-        return cls(config, provenance, **arrays)
+        effects = {
+            (split, behaviour): BehaviourEffects(**own)
+            for split, short in _SHORT.items()
+            for behaviour in BEHAVIOURS
+            if (own := _under(arrays, f"{short}.{behaviour}."))
+        }
+        readings: dict[str, Any] = {}
+        for name, kind in _READINGS.items():
+            own = _under(arrays, f"{name}.")
+            readings[name] = kind(**own) if own else None
+        return cls(
+            config=config,
+            provenance=provenance,
+            looks=Looks.from_arrays(config, arrays),
+            effects=effects,
+            sets=tuple(HeadSet.from_text(words) for words in arrays["sets"].tolist()) if len(arrays["sets"]) else (),
+            **readings,
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return per-sequence arrays by field name."""
-        names = [field.name for field in fields(self) if field.name not in ("config", "provenance")]
-        return {name: getattr(self, name) for name in names}
+        found = self.looks.arrays()
+        for (split, behaviour), one in self.effects.items():
+            found |= {f"{_SHORT[split]}.{behaviour}.{key}": np.array(value) for key, value in vars(one).items()}
+        for name in _READINGS:
+            reading = getattr(self, name)
+            if reading is not None:
+                found |= {f"{name}.{key}": np.array(value) for key, value in vars(reading).items()}
+        rows = [one.as_text() for one in self.sets]
+        longest = max(map(len, rows), default=0)
+        found["sets"] = np.array([row + [""] * (longest - len(row)) for row in rows], dtype=np.str_)
+        return found
 
     def metrics(self) -> dict[str, float]:
-        """Return the losses, the score of the best head of every type, and how many heads were typed and confirmed.
+        """Return what is at stake, the score of the best head of every type, and how many heads look and act.
 
         The best head is chosen on the select half; its score is that of the report half.
         """
-        chosen = self.select_scores.mean(-1).reshape(len(TYPE_NAMES), -1).argmax(-1)
-        best = self.score_intervals.estimate.reshape(len(TYPE_NAMES), -1)[range(len(TYPE_NAMES)), chosen]
-        first, second = self.report_losses.mean(-1)
+        stakes = {f"at_stake_{name.replace(' ', '_')}": self.at_stake(name).estimate for name in self.behaviours}
         return {
-            "first_copy_loss": float(first),
-            "second_copy_loss": float(second),
-            **{f"best_{kind}": float(score) for kind, score in zip(TYPE_NAMES, best, strict=True)},
-            "n_typed_heads": float(len(self.types)),
+            **stakes,
+            **{f"best_{kind}": score for kind, score in self.looks.best().items()},
+            **{f"agreement_{text}": share for text, share in self.looks.agreement.items()},
+            "n_typed_heads": float(len(self.looks.of_heads)),
             "n_causal_claims": float(sum(claim.grade >= Grade.CAUSAL for claim in self.claims())),
+            "n_backed_up_sets": float(sum(one.backs_up for one in self.set_findings)),
         }
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return `heads`: one row per head with scores, types, ablation effect, control and grade."""
-        grades = dict(zip(self.types, (str(claim.grade) for claim in self.claims()), strict=True))
-        return {"heads": pd.DataFrame([self._row(head, grades) for head in np.ndindex(*self.looks.shape[1:])])}
+        """Return `heads` (looks like, acts like), `scores`, `ablations`, and where there are any `sets`, ..."""
+        rows = {
+            "heads": head_rows(self),
+            "sets": set_rows(self),
+            "ablations": ablation_rows(self),
+            "scores": score_rows(self),
+            "weights": weight_rows(self),
+            "attended": attended_rows(self),
+        }
+        return {name: pd.DataFrame(own) for name, own in rows.items() if own}
 
-    def _row(self, head: HeadIndex, grades: dict[HeadIndex, str]) -> dict[str, object]:
-        row: dict[str, object] = {"head": head_name(head), "looks_like": ", ".join(self.types.get(head, ()))}
-        for nth, kind in enumerate(TYPE_NAMES):
-            score = self.score_intervals.at(nth, *head)
-            row |= {kind: score.estimate, f"{kind}_low": score.low, f"{kind}_high": score.high}
-            row[f"{kind}_shuffled_keys"] = float(self.report_chance[nth].mean())
-        change = self.change_intervals.at(*head)
-        row |= {"loss_rise": change.estimate, "loss_rise_low": change.low, "loss_rise_high": change.high}
-        effect, _ = self.evidence.get(head, (None, None))
-        against = effect.versus_control if effect else Interval(np.nan, np.nan, np.nan)
-        row |= {"versus_control": against.estimate, "versus_control_low": against.low}
-        row |= {"versus_control_high": against.high, "p_adjusted": effect.p_adjusted if effect else np.nan}
-        return row | {"grade": grades.get(head, "")}
-
-    def figures(self) -> dict[str, go.Figure]:
-        """Return one head map per type, one of the ablation effects, and effects beside their controls."""
-        scores, changes = self.score_intervals, self.change_intervals
-        maps = {
-            kind: head_map(
-                scores.estimate[i], scores.low[i], scores.high[i],
-                title=f"{kind.replace('_', '-')} score", unit="attention", limit=1.0,
-            )
-            for i, kind in enumerate(TYPE_NAMES)
-        }  # fmt: skip
-        maps["ablation"] = head_map(
-            changes.estimate, changes.low, changes.high,
-            title=f"rise of the second-copy loss under {self.config.ablation} ablation", unit="nats", signed=True,
-        )  # fmt: skip
-        if self.evidence:
-            effects = [effect for effect, _ in self.evidence.values()]
-            series = {
-                "effect": [e.effect for e in effects],
-                "effect minus control": [e.versus_control for e in effects],
-            }
-            names = [f"{head_name(head)} ({', '.join(self.types[head])})" for head in self.evidence]
-            title = "ablated heads against their control, report half"
-            maps["effects"] = interval_plot(series, names, title=title, unit="rise of the second-copy loss (nats)")
-        return maps
+    def figures(self) -> dict[str, Any]:
+        """Return maps of scores, effects and weights, effects beside their controls, and patterns to look at."""
+        causal = {**change_maps(self), **effect_plots(self)}
+        return {**score_maps(self), **weight_maps(self), **causal, "patterns": attention_view(self)}
 
     def sections(self) -> list[Section]:
-        """Return a descriptive section (where heads look) and a causal one (what ablating them does)."""
-        figures = self.figures()
-        causal = {name: figures.pop(name) for name in ("ablation", "effects") if name in figures}
+        """Return two descriptive sections (where heads look, what their weights say) and a causal one (ablations)."""
+        tables = self.tables()
         looks = Section(
             title=f"Where the heads of {self.config.model} look",
             causal=False,
             suggests="A head with a high score attends like a head of that type; scores are from sequences on which "
-            "no type was chosen.",
+            "no type was chosen. " + self._agreement(),
             does_not_show="That the head moves information, or that the model's output depends on it: attention is "
             "where a head looks, not what it does.",
-            figures=figures,
+            figures={**typed_maps(self), "patterns": attention_view(self)},
+            tables={name: tables[name] for name in ("scores", "attended") if name in tables},
         )
         acts = Section(
             title=f"What ablating the heads of {self.config.model} does",
             causal=True,
-            suggests=self._acts_suggests(),
-            does_not_show="That heads without an effect do nothing (another head may back them up), nor through "
-            "which path an effect comes about. The map shows every head, without control or correction; what was "
-            "tested stands under the claims.",
-            figures=causal,
-            tables=self.tables(),
+            suggests=" ".join(self._acts_suggests(behaviour) for behaviour in self.behaviours),
+            does_not_show="Through which path an effect comes about, nor that a head without an effect does nothing: "
+            "others may stand in for it. Look-alikes were ablated together, and heads that look and do not act with "
+            "their likeliest partner; larger sets were not tried. The maps show every head, without control.",
+            figures={**change_maps(self), **effect_plots(self)},
+            tables={name: tables[name] for name in ("heads", "sets", "ablations") if name in tables},
         )
-        return [looks, acts]
+        return [looks, *self._weight_sections(tables), acts]
 
-    def _acts_suggests(self) -> str:
-        first, second = self.losses()
-        losses = f"The model predicts the first copy with a loss of {first} nats and the second with {second}. "
-        if not self.evidence:
-            return f"{losses}No head was tested ({self.why_none})."
+    def _weight_sections(self, tables: dict[str, pd.DataFrame]) -> list[Section]:
+        if self.weights is None:
+            return []
+        section = Section(
+            title=f"What the heads' weights in {self.config.model} say",
+            causal=False,
+            suggests="A head that copies raises the logit of the token it attends to; keys that compose with what "
+            "another head writes can look for it, as an induction head's keys do for what a previous-token head says.",
+            does_not_show="That there is anything to read on some text, nor that it matters: weights say what could "
+            "be moved. Biases, positions and everything between the two heads are left out.",
+            figures=weight_maps(self),
+            tables={"weights": tables["weights"]},
+        )
+        return [section]
+
+    def _agreement(self) -> str:
+        parts = [f"{share:.0%} on {text}" for text, share in self.looks.agreement.items()]
+        return f"Types found on either half alone that are found on both: {', '.join(parts)}."
+
+    def _acts_suggests(self, behaviour: str) -> str:
+        report = self.effects[Split.REPORT, behaviour]
+        stake = f"On {BEHAVIOURS[behaviour]} there are {self.at_stake(behaviour)} {report.unit} to lose. "
+        why = self.why_not(behaviour)
+        if why is not None:
+            return f"{stake}No head was tested ({why})."
         return (
-            f"{losses}Heads of the types that predict a part in it were tested: such a head matters if ablating it "
-            f"changes the second-copy loss by more than {self.margin(self.report_losses):.3f} nats, and by that "
-            "much more than ablating the average head of no type does."
+            f"{stake}A head matters if ablating it costs more than {self.margin(report):.3f} {report.unit}, and by "
+            "that much more than ablating the average head of no type does."
         )
 
     def summary(self) -> str:
-        """Return what was found, in four lines."""
-        first, second = self.losses()
-        confirmed = [head_name(head) for head, claim in zip(self.types, self.claims(), strict=True) if claim.grade]
-        typed = ", ".join(f"{head_name(head)} {'+'.join(kinds)}" for head, kinds in self.types.items()) or "none"
-        return (
-            f"{self.config.model}: loss {first} nats on the first copy, {second} on the second\n"
-            f"look like a type: {typed}\n"
-            f"matter for the second copy when ablated: {', '.join(confirmed) or self.why_none}\n"
-            f"({self.config.level:.0%} intervals, claims at {self.config.fdr:g} after correction, effects above "
-            f"{self.margin(self.report_losses):.3f} nats and above the average head of no type)"
-        )
+        """Return what was found, in a few lines."""
+        typed = ", ".join(f"{head_name(head)} {'+'.join(kinds)}" for head, kinds in self.looks.of_heads.items())
+        lines = [f"{self.config.model}: look like a type: {typed or 'none'}"]
+        for behaviour in self.behaviours:
+            said = [
+                f"{head_name(head)} {verdict}"
+                for head in self.evidence[behaviour]
+                if (verdict := self.verdict(head, behaviour))
+            ]
+            why = self.why_not(behaviour) or "no head looks or acts the part"
+            stake = f"{self.at_stake(behaviour)} {self.effects[Split.REPORT, behaviour].unit} to lose"
+            lines.append(f"{BEHAVIOURS[behaviour]} ({stake}): {', '.join(said) or why}")
+        c = self.config
+        margin = f"effects above {c.smallest_effect:.0%} of that and above the average head of no type"
+        return "\n".join([*lines, f"({c.level:.0%} intervals, claims at {c.fdr:g} after correction, {margin})"])
+
+
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): _from_text(value) for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _from_text(value: np.ndarray) -> Any:  # noqa: ANN401 - text in tuples, or numbers as they are
+    if value.dtype.kind not in "US":
+        return value
+    if value.ndim == 0:
+        return str(value)
+    return tuple(map(str, value)) if value.ndim == 1 else tuple(tuple(map(str, row)) for row in value)

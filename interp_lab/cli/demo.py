@@ -26,7 +26,7 @@ Shown = tuple[Any, Callable[[Any], None]]
 def demo_experiments() -> dict[str, Shown]:
     """Return the experiments of the demo by the name of their folder."""
     compiled = [
-        AttentionHeadsConfig(model=name, period=8, second_period=10, held_out_period=6, ablation=Ablation.ZERO)
+        AttentionHeadsConfig(model=name, period=8, second_period=10, held_out_period=6, ablations=(Ablation.ZERO,))
         for name in compiled_names()
     ]
     patched = [PatchingConfig(task=task, n_pairs=48, n_held_out=24, n_random_sets=10) for task in TASKS]

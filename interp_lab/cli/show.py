@@ -88,23 +88,31 @@ def show_citations(provenance: Provenance) -> None:
 
 
 def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
-    """Print one row per head: scores and ablation effect with intervals, and the grade of its claim."""
-    from interp_lab.attention.heads import TYPE_NAMES
-
-    frame = result.tables()["heads"]
-    chance = frame[f"{TYPE_NAMES[0]}_shuffled_keys"].iloc[0]
-    table = Table(title=f"{result.config.model}: attention (%), loss rise when ablated (nats)", **_COMPACT)
-    for column in ("head", *(kind.removesuffix("_token") for kind in TYPE_NAMES), "loss rise", "grade"):
-        table.add_column(column, no_wrap=True)
-    for row in frame.to_dict("records"):
-        looks = row["looks_like"].split(", ")
-        scores = [share_text(row, kind) for kind in TYPE_NAMES]
-        marked = [f"[bold]{text}[/]" if kind in looks else text for kind, text in zip(TYPE_NAMES, scores, strict=True)]
-        table.add_row(row["head"], *marked, raw_text(row, "loss_rise"), row["grade"][:1].upper())
+    """Print the heads that look or act: what like, what ablating them costs, how the two agree, and the grade."""
+    frames = result.tables()
+    heads, scores = frames["heads"].to_dict("records"), frames["scores"].to_dict("records")
+    several = len(result.behaviours) > 1
+    table = Table(title=f"{result.config.model}: heads that look or act the part", **_COMPACT)
+    for column in ("head", "looks like (% attention)", *(["on"] if several else []), "ablated", "says", "grade"):
+        table.add_column(column, no_wrap=column != "says")
+    for row, scored in zip(heads, scores, strict=True):
+        kinds = [kind for kind in row["looks_like"].split(", ") if kind]
+        looks = ", ".join(f"{kind.removesuffix('_token')} {_best_share(scored, kind)}" for kind in kinds)
+        for name in (behaviour.replace(" ", "_") for behaviour in result.behaviours):
+            if kinds or row[f"{name}_says"]:
+                on = [name.replace("_", " ")] if several else []
+                grade = row[f"{name}_grade"][:1].upper() if row[f"{name}_says"] else ""
+                table.add_row(row["head"], looks, *on, raw_text(row, name), row[f"{name}_says"], grade)
     console.print(table)
-    legend = f"bold: looks like the type; shuffled keys {chance:.0%}; R replicated, C causal, D descriptive"
-    console.print(legend, style="dim", highlight=False)
+    legend = "ablated: rise of the loss (nats), fall of the logit difference; R replicated, C causal, D descriptive"
+    console.print(legend, style="dim", highlight=False, soft_wrap=True)
     console.print(result.summary() + "\n", highlight=False, soft_wrap=True)
+
+
+def _best_share(row: dict[str, Any], kind: str) -> str:
+    """Return the score of a type on the text where it is higher, in per cent with its interval."""
+    there = [name for name in (kind, f"{kind}_on_text") if name in row]
+    return share_text(row, max(there, key=lambda name: row[name]))
 
 
 def show_patching(result: Any) -> None:  # noqa: ANN401 - a PatchingResult
@@ -115,17 +123,40 @@ def show_patching(result: Any) -> None:  # noqa: ANN401 - a PatchingResult
     table = Table(title=f"{result.config.task} in {result.config.model}: {unit}", **_COMPACT)
     for column in ("site", "denoising", "noising", "null", "other", "grade"):
         table.add_column(column, no_wrap=True)
-    for site, grades in result.grades().items():
+    for site in (result.names[nth] for nth in result.chosen):
         row = frame.loc[site].to_dict()
         effects = [as_text(row, kind) for kind in ("denoise", "noise")]
         others = [as_text(row, kind).split()[0] for kind in ("denoise_null", "denoise_other")]
-        marks = "/".join(str(grade)[:1].upper() for grade in grades)
+        marks = "/".join(row[f"{patch}_grade"][:1].upper() or "-" for patch in ("denoise", "noise"))
         table.add_row(site.replace("hook_", ""), *effects, *others, marks)
     console.print(table)
-    legend = "null, other: values of another corrupted, another clean prompt; grade: of denoising / of noising"
+    legend = f"null, other: {result.another('corrupted')}, {result.another('clean')}; grade: of denoising / of noising"
     console.print(legend, style="dim", highlight=False, soft_wrap=True)
     first, *_, last = result.summary().splitlines()
     console.print(f"{first}\n{last}\n", highlight=False, soft_wrap=True)
+
+
+def show_relations(result: Any) -> None:  # noqa: ANN401 - an AttentionRelationsResult
+    """Print one row per head that looks along a relation or acts for its answer: both, with intervals, and verdict."""
+    frame = result.tables()["relations"]
+    title = f"{result.model}: attention beyond other places (%), answer under {result.config.ablations[0]} ablation"
+    table = Table(title=title, **_COMPACT)
+    for column in ("relation", "head", "looks", "answer", "", "verdict"):
+        table.add_column(column, no_wrap=True)
+    for relation in result.relations:
+        own = frame[(frame["relation"] == relation) & (frame["looks"] | (frame["verdict"] == "acts only"))]
+        for row in own.to_dict("records"):
+            excess, low, high = (f"{100 * row[end]:.0f}" for end in ("excess", "excess_low", "excess_high"))
+            looks, grade = f"{excess} ({low} {high})", row["acts"][:1].upper()
+            looks = f"[bold]{looks}[/]" if row["looks"] else looks
+            answer = raw_text(row, "change") if row["acts"] else "not asked"
+            table.add_row(relation, row["head"], looks, answer, grade, row["verdict"])
+        if own.empty:
+            table.add_row(relation, "", "", "", "", "no head")
+    console.print(table)
+    legend = "bold: attends along it; answer: change of its metric; R replicated, C causal, D descriptive"
+    console.print(legend, style="dim", highlight=False, soft_wrap=True)
+    console.print(result.summary().splitlines()[-1] + "\n", highlight=False, soft_wrap=True)
 
 
 def raw_text(row: dict[str, Any], name: str) -> str:

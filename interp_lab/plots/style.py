@@ -7,11 +7,27 @@ SEQUENTIAL = "Viridis"
 DIVERGING = "RdBu_r"
 """For signed quantities, centred on zero (effects)."""
 
+_GRID = "#ebf0f8"
+_AXIS = {
+    "gridcolor": _GRID, "linecolor": _GRID, "zerolinecolor": _GRID, "zerolinewidth": 2, "ticks": "",
+    "automargin": True, "title": {"standoff": 15},
+}  # fmt: skip
+_LOOK = go.layout.Template(
+    layout={
+        "plot_bgcolor": "white",
+        "hovermode": "closest",
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "font": {"color": "#2a3f5f"},
+    }
+)
+"""The look of `plotly_white`, without its defaults for every kind of trace: 6 KB in each figure of a page."""
+
 
 def styled(figure: go.Figure, *, title: str, width: int, height: int) -> go.Figure:
     """Give a figure its title, its size and the house look, and return it."""
     return figure.update_layout(
-        template="plotly_white",
+        template=_LOOK,
         title={"text": title, "x": 0, "xanchor": "left", "font": {"size": 15}},
         width=width,
         height=height,

@@ -3,7 +3,7 @@
 from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_interval
 from interp_lab.stats.correlation import of_largest, site_correlation
 from interp_lab.stats.fdr import benjamini_hochberg
-from interp_lab.stats.paired import PairedDifference, feasible_test, paired_difference
+from interp_lab.stats.paired import PairedDifference, difference_from_several, feasible_test, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
 from interp_lab.stats.splits import Splits, split_by_template
 from interp_lab.stats.student import t_test
@@ -15,6 +15,7 @@ __all__ = [
     "Splits",
     "benjamini_hochberg",
     "bootstrap_interval",
+    "difference_from_several",
     "feasible_test",
     "mean_interval",
     "of_largest",

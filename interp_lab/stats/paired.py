@@ -1,13 +1,15 @@
 """Treated against control on the same examples: intervals and p-values in one call."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import t as student
 
 from interp_lab.stats.bootstrap import Intervals, Method, bootstrap_interval
-from interp_lab.stats.clusters import Labels
+from interp_lab.stats.clusters import ROUNDING, Labels
 from interp_lab.stats.fdr import benjamini_hochberg
 from interp_lab.stats.permutation import Alternative, sign_flip_test
 from interp_lab.stats.student import t_test
@@ -81,6 +83,47 @@ def paired_difference(
     else:
         found = sign_flip_test(difference, clusters, alternative=alternative, n_resamples=n_permutations, seed=seed)
     return PairedDifference(intervals, found.p, found.smallest_p, test)
+
+
+def difference_from_several(
+    treated: Float[np.ndarray, "site example"],
+    controls: Sequence[Float[np.ndarray, "_ _"]],
+    clusters: Labels | None = None,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> PairedDifference:
+    """Compare each condition with the mean of several controls, which are themselves a sample.
+
+    Controls differ from each other (heads drawn at random, random sets), so that another draw would have another mean:
+    their spread enters the interval (limits combined as squares) and the test (the larger p of two, of a test over
+    examples and a t test over controls). So an effect is clear if it is so whichever examples *and* whichever controls
+    had been drawn.
+
+    Args:
+        controls: for each site, one row per control and one column per example; at least two controls.
+
+    Raises: ValueError, for fewer than two controls of a site, or as `paired_difference`.
+    Source: Zou and Donner 2008 (limits of a difference from limits of its parts).
+    """
+    few = [len(rows) for rows in controls if len(rows) < 2]
+    if few or len(controls) != len(treated):
+        told = f"{few[0]} controls of a site" if few else f"{len(controls)} sets of controls for {len(treated)} sites"
+        raise ValueError(f"{told}; give at least two controls for each site: their spread is what is asked about")
+    found = paired_difference(treated, np.stack([rows.mean(0) for rows in controls]), clusters, level=level, seed=seed)
+    n = np.array([len(rows) for rows in controls])
+    means = [rows.mean(-1) for rows in controls]
+    error = np.array([np.std(values, ddof=1) / np.sqrt(len(values)) for values in means])
+    error[error <= ROUNDING * np.array([np.abs(values).max() for values in means])] = 0.0
+    beyond = error * student.ppf((1 + level) / 2, n - 1)
+    own = found.intervals
+    low = own.estimate - np.hypot(own.estimate - own.low, beyond)
+    high = own.estimate + np.hypot(own.high - own.estimate, beyond)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(own.estimate == 0, 0.0, np.abs(own.estimate) / error)
+    p = np.maximum(found.p, 2 * student.sf(statistic, n - 1))
+    widened = Intervals(own.estimate, low, high, level, own.n_clusters, own.method)
+    return PairedDifference(widened, p, found.smallest_p, found.test)
 
 
 def feasible_test(n_clusters: int, *, n_tests: int) -> Literal["sign-flip", "t"]:

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from interp_lab.attention import experiment
+from interp_lab.attention import behaviours, experiment
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
+from interp_lab.attention.head_effects import HeadSet
+from interp_lab.attention.head_types import SECOND_COPY
 from interp_lab.attention.heads import TYPE_NAMES, chance_scores, head_scores, heads_that_look, type_masks
+from interp_lab.attention.looks import REPEATS
+from interp_lab.attention.masks import previous_token_mask
 from interp_lab.attention.result import AttentionHeadsResult
-from interp_lab.claims import Grade
+from interp_lab.claims import Grade, Split
 from interp_lab.hooks import edited
 from interp_lab.identity import WeightProcessing
 from interp_lab.interventions import Intervention, Op, applied
@@ -19,7 +23,8 @@ from interp_lab.models import declare_identity, load_model
 from interp_lab.types import Site
 from tests.tiny import tiny_model, tokens
 
-QUICK = {"period": 8, "second_period": 10, "held_out_period": 6, "n_sequences": 32, "ablation": "zero"}
+QUICK = {"period": 8, "second_period": 10, "held_out_period": 6, "n_sequences": 32, "ablations": ["zero"]}
+QUICK |= {"n_copied_tokens": None, "n_untrained": 1}
 
 
 def measure(name: str, **changes) -> AttentionHeadsResult:
@@ -27,15 +32,41 @@ def measure(name: str, **changes) -> AttentionHeadsResult:
     return AttentionHeads(config).measure(load_model(name))
 
 
-def spy(patch: pytest.MonkeyPatch, name: str, remember) -> None:
-    """Let `remember` see every call that the experiment makes."""
-    original = getattr(experiment, name)
+def with_changes(result, function, *splits):
+    """The result with other effects on some splits (on all of them by default)."""
+    chosen = splits or tuple(Split)
+    effects = {
+        key: replace(one, changes=function(one.changes)) if key[0] in chosen else one
+        for key, one in result.effects.items()
+    }
+    return replace(result, effects=effects)
+
+
+def with_select(result, function):
+    """The result with other scores on the text that types are chosen on."""
+    select = {text: replace(one, scores=function(one.scores)) for text, one in result.looks.select.items()}
+    return replace(result, looks=replace(result.looks, select=select))
+
+
+def single(result, head):
+    """The claim about one head."""
+    name = f"{head[0]}.{head[1]} of"
+    return next(claim for claim in result.claims() if claim.statement.startswith(name))
+
+
+def grades_of_heads(result):
+    return {head: single(result, head).grade for head in result.looks.of_heads}
+
+
+def spy(patch: pytest.MonkeyPatch, module, name: str, remember) -> None:
+    """Let `remember` see every call that a module makes."""
+    original = getattr(module, name)
 
     def seen(*arguments, **options):
         remember(*arguments, **options)
         return original(*arguments, **options)
 
-    patch.setattr(experiment, name, seen)
+    patch.setattr(module, name, seen)
 
 
 def rows_in_common(first: torch.Tensor, second: torch.Tensor) -> bool:
@@ -84,6 +115,21 @@ class TestScores:
         assert np.allclose(scores, chance[:, None, None, :], atol=1e-6)
         assert not heads_that_look(scores, chance, at_least=0.01, fdr=0.05, seed=0).any()
 
+    def test_text_in_which_nothing_comes_back_is_refused(self):
+        with pytest.raises(
+            ValueError, match=r"1 of 2 sequences \(first: 1\) hold nothing for previous_token .*tasks.repeats"
+        ):
+            head_scores(tiny_model(), torch.tensor([[0, 1, 2, 1], [0, 1, 2, 3]]))
+
+    def test_every_type_on_its_own_queries(self):
+        """Without competition the previous token is scored from position 1 on, whatever comes back."""
+        model, text = tiny_model(), tokens(3, 9)
+        _, cache = model.run_with_cache(text)
+        pattern = cache["blocks.1.attn.hook_pattern"]
+        expected = pattern.diagonal(offset=-1, dim1=-2, dim2=-1).mean(-1).T
+        found = head_scores(model, text, types={"previous": previous_token_mask}, compete=False)
+        assert np.allclose(found[0, 1], expected, atol=1e-6)
+
     def test_attention_that_transformer_lens_zeroed_is_not_taken_for_attention(self):
         broken = tiny_model()
         broken.blocks[1].attn.W_Q.data[0, 0, 0] = float("nan")
@@ -99,14 +145,18 @@ class TestScores:
 
 class TestInductionModel:
     def test_finds_the_circuit_and_needs_exactly_its_heads(self, induction):
-        assert induction.types == {(0, 0): ("previous_token",), (0, 1): ("first_token",), (1, 0): ("induction",)}
-        grades = dict(zip(induction.types, (claim.grade for claim in induction.claims()), strict=True))
-        assert grades == {(0, 0): Grade.REPLICATED, (0, 1): Grade.DESCRIPTIVE, (1, 0): Grade.REPLICATED}
+        assert induction.looks.of_heads == {
+            (0, 0): ("previous_token",), (0, 1): ("first_token",), (1, 0): ("induction",),
+        }  # fmt: skip
+        grades = {(0, 0): Grade.REPLICATED, (0, 1): Grade.DESCRIPTIVE, (1, 0): Grade.REPLICATED}
+        assert grades_of_heads(induction) == grades
+        assert {head: induction.verdict(head, SECOND_COPY) for head in grades} == {
+            (0, 0): "looks and acts", (0, 1): "", (1, 0): "looks and acts",
+        }  # fmt: skip
 
-    def test_losses_are_those_of_a_model_that_can_only_copy(self, induction):
-        first, second = induction.losses()
-        assert first.estimate == pytest.approx(np.log(24), abs=0.01)
-        assert second.estimate < 0.01
+    def test_what_is_at_stake_is_what_a_model_can_gain_that_can_only_copy(self, induction):
+        assert induction.at_stake(SECOND_COPY).estimate == pytest.approx(np.log(24), abs=0.01)
+        assert induction.effects[Split.REPORT, SECOND_COPY].baseline.mean() < 0.01
 
     def test_without_a_held_out_period_nothing_is_replicated(self):
         claims = measure("compiled/induction", held_out_period=None).claims()
@@ -120,13 +170,20 @@ class TestInductionModel:
         assert all(claim.grade is Grade.DESCRIPTIVE for claim in broken.claims())
 
     def test_claims_follow_the_numbers(self, induction):
-        nothing = replace(induction, report_changes=np.zeros_like(induction.report_changes))
+        nothing = with_changes(induction, np.zeros_like)
         assert all(claim.grade is Grade.DESCRIPTIVE for claim in nothing.claims())
 
     def test_same_config_same_bits(self, induction):
         again = measure("compiled/induction")
         assert all(np.array_equal(value, again.arrays()[name]) for name, value in induction.arrays().items())
         assert again.tables()["heads"].equals(induction.tables()["heads"])
+
+    def test_is_rebuilt_from_its_arrays(self, induction):
+        again = AttentionHeadsResult.from_arrays(induction.config, induction.provenance, induction.arrays())
+        assert again.arrays().keys() == induction.arrays().keys()
+        assert again.claims() == induction.claims()
+        for name, table in induction.tables().items():
+            assert again.tables()[name].equals(table), name
 
 
 class TestSplits:
@@ -137,10 +194,10 @@ class TestSplits:
         """The tokens that scores, ablation references and effects were measured on, in the order of the calls."""
         calls = {"scores": [], "references": [], "effects": []}
         with pytest.MonkeyPatch.context() as patch:
-            spy(patch, "head_scores", lambda model, tokens, **_: calls["scores"].append(tokens))
-            spy(patch, "ablations", lambda model, groups, **given: calls["references"].append(given["reference"]))
-            spy(patch, "sweep", lambda model, tokens, *_, **__: calls["effects"].append(tokens))
-            result = measure("compiled/induction", ablation="mean")
+            spy(patch, experiment, "read_scores", lambda model, tokens, *_, **__: calls["scores"].append(tokens))
+            spy(patch, behaviours, "ablations", lambda *_, **given: calls["references"].append(given["reference"]))
+            spy(patch, behaviours, "sweep", lambda model, tokens, *_, **__: calls["effects"].append(tokens))
+            result = measure("compiled/induction", ablations=["mean"], find_partners=False)
         return calls, result
 
     def test_scores_are_chosen_on_one_half_and_a_second_period_and_reported_on_the_other_half(self, used):
@@ -149,10 +206,10 @@ class TestSplits:
         assert [len(part) for part in (select, report)] == [16, 16]
         assert (select.shape[1], report.shape[1], second.shape[1]) == (17, 17, 21)
         assert not rows_in_common(select, report)
-        model = load_model("compiled/induction")
-        assert np.allclose(result.select_scores, head_scores(model, select))
-        assert np.allclose(result.second_scores, head_scores(model, second))
-        assert np.allclose(result.report_scores, head_scores(model, report))
+        model, looks = load_model("compiled/induction"), result.looks
+        first_four = [looks.types[REPEATS].index(kind) for kind in TYPE_NAMES]
+        for part, text in ((looks.select[REPEATS], select), (looks.second, second), (looks.report[REPEATS], report)):
+            assert np.allclose(part.scores[first_four], head_scores(model, text))
 
     def test_effects_are_measured_on_the_report_half_with_means_from_the_select_half(self, used):
         calls, _ = used
@@ -168,24 +225,47 @@ class TestSplits:
         assert not rows_in_common(report[:, :7], held_out[:, :7])
         assert not rows_in_common(calls["references"][1], held_out)
 
+    def test_partners_are_looked_for_on_the_select_half(self):
+        calls = {"scores": [], "effects": []}
+        with pytest.MonkeyPatch.context() as patch:
+            spy(patch, experiment, "read_scores", lambda model, tokens, *_, **__: calls["scores"].append(tokens))
+            spy(patch, behaviours, "sweep", lambda model, tokens, *_, **__: calls["effects"].append(tokens))
+            measure("compiled/backup")
+        select, _, report = calls["scores"]
+        alone, pairs, *reported = calls["effects"]
+        assert torch.equal(alone, select)
+        assert torch.equal(pairs, select)
+        assert torch.equal(reported[0], report)
+
     def test_replication_comes_from_the_held_out_numbers(self, induction):
-        forgotten = replace(induction, held_out_changes=np.zeros_like(induction.held_out_changes))
+        forgotten = with_changes(induction, np.zeros_like, Split.HELD_OUT)
         assert max(claim.grade for claim in forgotten.claims()) is Grade.CAUSAL
-        effect, replication = forgotten.evidence[1, 0]
+        effect, replication = forgotten.evidence[SECOND_COPY][1, 0]
         assert (effect.effect.estimate > 3, replication.effect.estimate) == (True, 0.0)
 
     def test_types_follow_the_select_half_and_the_second_period(self, induction):
-        for part in ("select_scores", "second_scores"):
-            blind = replace(induction, **{part: np.zeros_like(induction.select_scores)})
-            assert not blind.looks.any()
+        assert not with_select(induction, np.zeros_like).looks.of_heads
+        second = replace(induction.looks.second, scores=np.zeros_like(induction.looks.second.scores))
+        assert not replace(induction.looks, second=second).of_heads
+
+    def test_types_do_not_follow_the_report_half(self, induction):
+        report = {text: replace(one, scores=0 * one.scores) for text, one in induction.looks.report.items()}
+        swapped = replace(induction.looks, report=report)
+        assert swapped.of_heads == induction.looks.of_heads
+        assert swapped.intervals[REPEATS].estimate.max() == 0
+        assert (induction.looks.agreement, swapped.agreement) == ({REPEATS: 1.0}, {REPEATS: 0.0})
 
 
 class TestHonesty:
     def test_look_alikes_look_and_do_not_act(self):
         result = measure("compiled/look-alike")
-        alike = {head: claim.grade for head, claim in zip(result.types, result.claims(), strict=True)}
-        induction = [head for head, kinds in result.types.items() if "induction" in kinds]
-        assert [alike[head] for head in induction] == [Grade.REPLICATED, Grade.DESCRIPTIVE, Grade.DESCRIPTIVE]
+        alike = [head for head, kinds in result.looks.of_heads.items() if "induction" in kinds]
+        assert [single(result, head).grade for head in alike] == [
+            Grade.REPLICATED,
+            Grade.DESCRIPTIVE,
+            Grade.DESCRIPTIVE,
+        ]
+        assert [result.verdict(head, SECOND_COPY) for head in alike] == ["looks and acts", "looks only", "looks only"]
 
     def test_looking_a_fixed_distance_back_is_not_taken_for_induction(self):
         """The positional shortcut scores 1.0 on the period it fits, and on no other."""
@@ -201,46 +281,157 @@ class TestHonesty:
         config = AttentionHeadsConfig.from_mapping({"model": "compiled/induction", **QUICK})
         with edited(model, {"blocks.1.attn.hook_pattern": fixed_distance}):
             result = AttentionHeads(config).measure(model)
-        induction = TYPE_NAMES.index("induction")
-        assert result.report_scores[induction, 1, 3].mean() == pytest.approx(1.0)
-        assert (1, 0) in result.types
-        assert (1, 3) not in result.types
+        kind = result.looks.types[REPEATS].index("induction")
+        assert result.looks.report[REPEATS].scores[kind, 1, 3].mean() == pytest.approx(1.0)
+        assert (1, 0) in result.looks.of_heads
+        assert (1, 3) not in result.looks.of_heads
 
     def test_effects_below_the_smallest_of_interest_are_not_claimed(self, induction):
         """With enough sequences any effect is clear of zero; 0.5% of the loss at stake is not worth a claim."""
-        small = replace(induction, report_changes=0.005 * induction.report_changes)
+        small = with_changes(induction, lambda changes: 0.005 * changes)
         assert all(claim.grade is Grade.DESCRIPTIVE for claim in small.claims())
         asked_less = replace(small, config=small.config.overlaid({"smallest_effect": 0.001}))
         assert max(claim.grade for claim in asked_less.claims()) is Grade.REPLICATED
 
     def test_the_summary_says_what_the_grades_rest_on(self, induction):
-        assert "95% intervals, claims at 0.05 after correction, effects above 0.032 nats" in induction.summary()
+        assert "95% intervals, claims at 0.05 after correction, effects above 1% of that" in induction.summary()
 
     def test_without_control_heads_nothing_is_claimed_and_the_page_says_why(self, induction):
-        typed = np.ones_like(induction.select_scores)
-        everyone = replace(induction, select_scores=typed, second_scores=typed)
-        assert everyone.evidence == {}
-        assert "every head has a type and none is left as a control" in everyone.sections()[1].suggests
+        looks = induction.looks
+        second = replace(looks.second, scores=np.ones_like(looks.second.scores))
+        everyone = with_select(replace(induction, looks=replace(looks, second=second)), np.ones_like)
+        assert everyone.evidence == {SECOND_COPY: {}}
+        assert "0 heads of no type are too few controls" in everyone.sections()[-1].suggests
 
     def test_an_untrained_model_supports_no_causal_claim(self, untrained):
         assert all(claim.grade is Grade.DESCRIPTIVE for claim in untrained.claims())
-        assert "no better than the first" in untrained.summary()
+        assert "no better on the second copy" in untrained.summary()
 
     def test_a_model_without_the_behaviour_is_asked_nothing_about_it(self):
         result = measure("compiled/linear")
-        assert (1, 0) in result.types
-        assert result.evidence == {}
+        assert (1, 0) in result.looks.of_heads
+        assert result.evidence == {SECOND_COPY: {}}
+        assert result.set_findings == []
 
-    def test_types_are_chosen_on_one_half_and_reported_on_another(self, induction):
-        swapped = replace(induction, report_scores=np.zeros_like(induction.report_scores))
-        assert np.array_equal(swapped.looks, induction.looks)
-        assert swapped.score_intervals.estimate.max() == 0
+    def test_a_head_that_acts_without_looking_is_named(self, induction):
+        """Heads 0.2, 0.3, 1.1 and 1.2 are controls of 1.3, whose ablation is given a third of the loss at stake."""
+
+        def one_more(changes):
+            changed = changes.copy()
+            changed[:, 1, 3] += 1.0 + 0.1 * np.arange(changes.shape[-1]) / changes.shape[-1]
+            return changed
+
+        acting = with_changes(induction, one_more)
+        assert acting.verdict((1, 3), SECOND_COPY) == "acts only"
+        claim = single(acting, (1, 3))
+        assert "attends like no known type, and the model predicts the second copy worse without it" in claim.statement
+        assert claim.grade is Grade.REPLICATED
+        helping = with_changes(induction, lambda changes: changes - 2 * (one_more(changes) - changes))
+        assert helping.verdict((1, 3), SECOND_COPY) == "acts only, in the way"
+        assert "better without it" in single(helping, (1, 3)).statement
+
+    def test_a_head_is_not_its_own_control(self, induction):
+        effect, _ = induction.evidence[SECOND_COPY][1, 3]
+        assert effect.control.startswith("mean of 4 heads of no type")
+        effect, _ = induction.evidence[SECOND_COPY][1, 0]
+        assert effect.control == "mean of 5 heads of no type (larger than 5 of them)"
+
+    def test_the_spread_of_the_controls_counts(self, induction):
+        """Were the heads of no type to matter as much, each its own way, no typed head would be out of the ordinary."""
+        rng = np.random.default_rng(0)
+
+        def wild(changes):
+            changed = changes.copy()
+            for head in induction.looks.untyped:
+                changed[(slice(None), *head)] += 6 * rng.normal()
+            return changed
+
+        noisy = with_changes(induction, wild)
+        assert grades_of_heads(noisy)[1, 0] is Grade.DESCRIPTIVE
 
     def test_descriptive_and_causal_figures_are_in_different_sections(self, induction):
         looks, acts = induction.sections()
         assert (looks.causal, acts.causal) == (False, True)
-        assert set(looks.figures) == set(TYPE_NAMES)
+        assert set(looks.figures) == {"previous token", "induction", "first token", "patterns"}
         assert set(acts.figures) == {"ablation", "effects"}
+
+
+class TestTogether:
+    @pytest.fixture(scope="class")
+    def backup(self):
+        return measure("compiled/backup")
+
+    def test_a_silent_head_is_tried_with_every_other_and_its_backup_found(self, backup):
+        assert backup.sets == (HeadSet("1.0 and its partner", SECOND_COPY, ((1, 0), (2, 1))),)
+        (found,) = backup.set_findings
+        assert found.together.estimate == pytest.approx(np.log(24), abs=0.01)
+        assert found.alone.estimate == pytest.approx(0, abs=1e-3)
+        assert found.backs_up
+        assert backup.verdict((1, 0), SECOND_COPY) == "looks only; acts with 2.1"
+        claim = backup.claims()[-1]
+        assert claim.grade is Grade.REPLICATED
+        assert "more than the sum of each alone" in claim.statement
+
+    def test_a_pair_that_does_no_more_than_its_members_is_no_backup(self, backup):
+        def sums(one):
+            return one.changes[0][1, 0] + one.changes[0][2, 1]
+
+        effects = {key: replace(one, sets=sums(one)[None]) for key, one in backup.effects.items()}
+        apart = replace(backup, effects=effects)
+        assert not apart.set_findings[0].backs_up
+        assert apart.verdict((1, 0), SECOND_COPY) == "looks only"
+        assert len(apart.claims()) == len(backup.claims()) - 1
+
+    def test_look_alikes_are_ablated_together_beside_random_sets(self):
+        result = measure("compiled/look-alike", find_partners=False)
+        every = {one.label: one for one in result.sets}
+        assert every["all previous_token heads"].heads == ((0, 0), (0, 1))
+        assert every["all induction heads"].heads == ((1, 0), (1, 1), (1, 2))
+        previous, induction = sorted(result.set_findings, key=lambda one: len(one.heads.heads))
+        assert previous.effect.control.startswith("mean of 3 random sets of as many heads of no type")
+        assert previous.excess.estimate == pytest.approx(0, abs=1e-3), "only 0.0 is read"
+        assert induction.effect is None, "three heads of no type make one set of three, and its spread is not known"
+        claim = next(claim for claim in result.claims() if "induction heads" in claim.statement)
+        assert "too few heads of no type" in claim.statement
+
+    def test_on_the_organism_one_induction_head_hides_behind_another(self):
+        """1.1 alone is worth 0.01 nats; with 1.0 gone it is worth more than four."""
+        result = measure("organism-attn", period=20, second_period=17, held_out_period=13, ablations=["mean"])
+        assert result.verdict((1, 1), SECOND_COPY) == "looks only; acts with 1.0"
+        pair = next(one for one in result.set_findings if set(one.heads.heads) == {(1, 0), (1, 1)})
+        assert pair.alone.estimate < 3
+        assert pair.excess.low > 3.5
+
+
+class TestOtherKinds:
+    def test_every_kind_of_ablation_stands_beside_the_first(self):
+        result = measure("compiled/induction", ablations=["mean", "zero", "resample"])
+        table = result.tables()["ablations"].set_index("head")
+        assert table.loc["1.0", ["mean", "zero", "resample"]].min() > 3
+        assert abs(table.loc["0.2", ["mean", "zero", "resample"]]).max() < 1e-6
+        assert result.evidence[SECOND_COPY][1, 0][0].what.startswith("mean ablation of 1.0")
+
+    def test_a_type_of_ones_own_is_scored_and_typed(self):
+        config = AttentionHeadsConfig.from_mapping({"model": "compiled/induction", **QUICK})
+        model = load_model("compiled/induction")
+        own = {"looks_back": previous_token_mask}
+        result = AttentionHeads(config).measure(model, own_types=own)
+        assert result.looks.of_heads[0, 0] == ("previous_token", "looks_back")
+        assert result.predicted((0, 0)) == (SECOND_COPY,), "a type of one's own predicts nothing"
+        with pytest.raises(ValueError, match="asks query 0 of sequence 0 to look ahead"):
+            AttentionHeads(config).measure(
+                model, own_types={"ahead": lambda tokens, *_: torch.ones(tokens.shape[1], tokens.shape[1])}
+            )
+        with pytest.raises(ValueError, match="there is a type 'induction' already"):
+            AttentionHeads(config).measure(model, own_types={"induction": previous_token_mask})
+
+    def test_weights_show_induction_as_composition_with_the_previous_token_head(self):
+        result = measure("organism-attn", period=20, second_period=17, held_out_period=13, n_copied_tokens=60)
+        table = result.tables()["weights"].set_index("head")
+        assert table.loc["1.0", "k_reads"] == "0.0"
+        assert table.loc["1.0", "k_composition"] > table.loc["1.0", "k_best_rotated"]
+        assert table.loc["1.0", "copied"] > 0.95 > table.loc["1.0", "copied_rotated_high"]
+        assert set(result.sections()[1].figures) == {"copying", "k composition"}
 
 
 class TestTables:
@@ -249,11 +440,14 @@ class TestTables:
         assert len(table) == 8
         row = table.loc["1.0"]
         assert row.looks_like == "induction"
-        assert row.induction_low <= row.induction <= row.induction_high
-        assert row.induction_shuffled_keys < 0.2
-        assert row.grade == "replicated"
-        assert row.loss_rise == pytest.approx(np.log(24), abs=0.01)
-        assert np.isnan(table.loc["0.2"].p_adjusted)
+        assert row.second_copy == pytest.approx(np.log(24), abs=0.01)
+        assert row.second_copy_low <= row.second_copy <= row.second_copy_high
+        assert (row.second_copy_says, row.second_copy_grade) == ("looks and acts", "replicated")
+        assert (table.loc["0.2"].second_copy_says, table.loc["0.2"].looks_like) == ("", "")
+        scores = induction.tables()["scores"].set_index("head").loc["1.0"]
+        assert scores.induction_low <= scores.induction <= scores.induction_high
+        assert scores.induction_null < 0.2
+        assert scores.entropy_share < 0.01
 
     def test_metrics_are_flat_numbers(self, induction):
         assert all(isinstance(value, float) for value in induction.metrics().values())

@@ -10,7 +10,7 @@ import pytest
 
 from interp_lab.cli.main import main
 
-QUICK = ["--model=compiled/induction", "--period=8", "--held-out-period=6", "--n-sequences=32", "--ablation=zero"]
+QUICK = ["--model=compiled/induction", "--period=8", "--held-out-period=6", "--n-sequences=32", "--ablations=[zero]"]
 CONFIG = str(Path(__file__).parents[2] / "experiments/configs/attention_look_alike.yaml")
 
 
@@ -43,7 +43,7 @@ class TestRun:
         out = tmp_path / "run"
         assert call("run", CONFIG, "--out", str(out), *QUICK) == 0
         printed = capsys.readouterr().out
-        assert "compiled/induction: loss 3.17" in printed
+        assert "the second copy (3.17" in printed
         assert "look like a type: 0.0 previous_token, 0.1 first_token, 1.0 induction" in printed
         assert {path.name for path in out.iterdir()} >= {"config.yaml", "run.json", "provenance.json", "metrics.jsonl"}
 

@@ -87,24 +87,25 @@ class TestContent:
     def test_the_summary_says_what_was_asked_what_is_uncertain_and_how_to_make_it_again(self, page, result):
         first = text_of(page[: page.index("<article")])
         for needed in ("Which heads attend like", "random tokens that come twice", "compiled/induction",
-                       "mean of the 5 heads of no type", "no intervention tests it", "make demo", "weights: folded",
+                       "mean of 5 heads of no type", "no intervention tests it", "make demo", "weights: folded",
                        "torch 2.", "seed: 0", "transformer-lens 3."):  # fmt: skip
             assert needed in first
         assert result.provenance.created in page
         assert "experiment: attention_heads\nmodel: compiled/induction" in page
 
     def test_sections_say_what_they_do_not_show(self, page):
-        assert page.count("Does not show.") == page.count("Suggests.</strong>") == 2
+        assert page.count("Does not show.") == page.count("Suggests.</strong>") == 3
 
     def test_a_figure_is_named_by_its_title_and_what_it_suggests(self, page):
         assert re.search(r'aria-label="figure: induction score. Suggests: A head with a high score attends like', page)
 
     def test_what_claims_share_is_said_once(self, page):
         part = without_scripts(page[page.index("Claims of result 1") :])
-        assert part.count("mean of the 5 heads of no type") == part.count("Smallest effect of interest") == 1
+        assert part.count("mean of 5 heads of no type") == part.count("Smallest effect of interest") == 1
 
     def test_a_changed_number_changes_the_claims_on_the_page(self, page, result):
-        broken = render_page("Heads", [replace(result, report_changes=0 * result.report_changes)], reproduce="x")
+        nothing = {key: replace(one, changes=0 * one.changes) for key, one in result.effects.items()}
+        broken = render_page("Heads", [replace(result, effects=nothing)], reproduce="x")
         assert (page.count('class="kind replicated"'), broken.count('class="kind replicated"')) == (3, 0)
         assert "<b>0</b>replicated" in broken
 
@@ -184,7 +185,7 @@ class TestInTheBrowser:
             overflow = set(each(seen.page, ".scroll, pre", "getComputedStyle(one).overflowX"))
             opened = set(each(seen.page, "details.print", "one.open"))
             cells = each(seen.page, "text", "one.textContent")
-        assert early == [False] * 6, "figures far below are drawn when they come near"
+        assert early == [False] * 8, "figures far below are drawn when they come near"
         assert "1.00" in cells
         assert widest < 690, "a sheet of A4 has 690 pixels between its margins"
         assert (overflow, opened) == ({"visible"}, {True})

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from interp_lab.attention.contrast import (
+from interp_lab.attention.relations.config import ContrastConfig
+from interp_lab.attention.relations.contrast import contrasted
+from interp_lab.attention.relations.experiment import contrast_prompts
+from interp_lab.attention.relations.role_attention import (
     RoleAttention,
     attention_to_places,
-    contrasted,
     role_attention,
     rows_by_latent,
 )
@@ -30,7 +32,7 @@ def organism():
 @pytest.fixture(scope="module")
 def loans(organism):
     """Applications, most of them decided by their finances alone."""
-    return grammar_pairs(organism, "loans", 240, seed=0, latent="income", changes_answer=False, reserved=False)
+    return contrast_prompts(organism, ContrastConfig(task="grammar/loans/income"), seed=0)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ templates where the key happens to stand there, which is why templates are the u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,8 +18,6 @@ from torch import Tensor
 
 from interp_lab.attention.heads import ROW_SUM_TOLERANCE, pattern_hooks
 from interp_lab.hooks import capture, ready_tokens
-from interp_lab.stats import Intervals, paired_difference
-from interp_lab.stats.paired import Test
 from interp_lab.tasks import Pairs
 from interp_lab.tasks.roles import GIVEN
 from interp_lab.types import HookedModel, Tokens, nearest
@@ -41,6 +40,9 @@ class ByLatent:
 
 Role = str | ByLatent
 
+AnswerMetric = Literal["logit_difference", "probability_difference"]
+"""How much the model prefers a prompt's answer; the probability, where the answer is likely and not certain."""
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -53,6 +55,8 @@ class Relation:
     query: Role = "end"
     rival: Role | None = None
     """`None` takes every other role of the prompt (and in a prompt without one, every other token)."""
+    metric: AnswerMetric = "logit_difference"
+    """Of the task: what should change when a head that carries the relation is ablated."""
 
 
 _EARLIER = {"ABBA": "second", "BABA": "first"}
@@ -68,42 +72,23 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("earlier mention", "grammar/sources", ByLatent("relevant", {"first": "first", "second": "second"}),
              rival=ByLatent("relevant", {"first": "second", "second": "first"})),
     Relation("neighbourhood-decision", "grammar/loans", key="neighbourhood"),
-    Relation("pronoun-profession", "grammar/pronouns", key="job"),
+    Relation("pronoun-profession", "grammar/pronouns", key="job", metric="probability_difference"),
 )  # fmt: skip
 """Of the grammar. Where the query is `end`, it is the token that predicts the verb, capital, decision or pronoun."""
 
 
-@dataclass(frozen=True)
-class RelationAttention:
-    """Attention along a relation, and to what it is compared with, prompt by prompt (probabilities)."""
+def relations_named(names: Sequence[str], known: Sequence[Relation] = RELATIONS) -> tuple[Relation, ...]:
+    """Return relations by name, in the order of the names.
 
-    relation: str
-    to_key: Float[np.ndarray, "layer head example"]
-    to_rivals: Float[np.ndarray, "layer head example"]
-    """Mean over the rivals of a prompt."""
-    to_neighbours: Float[np.ndarray, "layer head example"]
-    """Mean over the tokens directly before and after the key."""
-    templates: tuple[str, ...]
-
-    def rows(self, index: Sequence[int] | Int[np.ndarray, " row"]) -> "RelationAttention":
-        """Return some of the prompts."""
-        parts = (values[..., index] for values in (self.to_key, self.to_rivals, self.to_neighbours))
-        return RelationAttention(self.relation, *parts, tuple(self.templates[i] for i in index))
-
-    def above(
-        self, *, level: float = 0.95, test: Test = "auto", seed: int = 0
-    ) -> tuple[Intervals, Intervals, Float[np.ndarray, "layer head"]]:
-        """Return the excess over rivals and over neighbours, and one p for being above both, uncorrected.
-
-        The p is the larger of the two one-sided ones, by template (an intersection-union test: no correction for two).
-        """
-        rivals, neighbours = (
-            paired_difference(
-                self.to_key, other, self.templates, test=test, alternative="greater", level=level, seed=seed
-            )
-            for other in (self.to_rivals, self.to_neighbours)
-        )
-        return rivals.intervals, neighbours.intervals, np.maximum(rivals.p, neighbours.p)
+    Raises: ValueError, for an unknown name, with the nearest, or a name that comes twice.
+    """
+    by_name = {relation.name: relation for relation in known}
+    for nth, name in enumerate(names):
+        if name not in by_name:
+            raise ValueError(f"no relation {name!r}{nearest(name, by_name)}; there are {', '.join(by_name)}")
+        if name in names[:nth]:
+            raise ValueError(f"the relation {name!r} is named twice; name each once")
+    return tuple(by_name[name] for name in names)
 
 
 def attention_rows(
@@ -192,34 +177,6 @@ def role_places(pairs: Pairs, role: Role) -> Int[Tensor, " batch"]:
     return torch.stack([places[value][row] for row, value in enumerate(values)])
 
 
-def with_relation(pairs: Pairs, relation: Relation) -> Pairs:
-    """Return the pairs whose prompts have the query, and before it the key, of a relation; every clean prompt once.
-
-    Else the same prompt might stand in both halves, and would be taken for a second look.
-
-    Raises: ValueError, if there are none.
-    """
-    query, key = role_places(pairs, relation.query), role_places(pairs, relation.key)
-    once = {pairs.clean_texts[row]: row for row in ((key >= 0) & (key < query)).nonzero()[:, 0].tolist()}
-    if not once:
-        raise ValueError(f"no prompt of {pairs.task} has both places of {relation.name!r}; name other roles")
-    return pairs.rows(sorted(once.values()))
-
-
-def relation_attention(
-    model: HookedModel, pairs: Pairs, relation: Relation, *, batch_size: int = 32
-) -> RelationAttention:
-    """Measure attention along a relation on the clean prompts of pairs; see `with_relation` for pairs that have it.
-
-    Raises: ValueError, as `attention_rows`, `role_places` and `compared_places`.
-    """
-    query, key = role_places(pairs, relation.query), role_places(pairs, relation.key)
-    rivals, neighbours = compared_places(pairs, relation)
-    rows = attention_rows(model, pairs.clean, mask=pairs.mask, query=query, batch_size=batch_size)
-    others = (np.einsum("lhek,ek->lhe", rows, _shares(places)) for places in (rivals, neighbours))
-    return RelationAttention(relation.name, attention_at(rows, key), *others, pairs.templates)
-
-
 def compared_places(pairs: Pairs, relation: Relation) -> tuple[Bool[Tensor, "batch pos"], Bool[Tensor, "batch pos"]]:
     """Return where the rivals of each prompt's key stand, and where its neighbours.
 
@@ -242,7 +199,3 @@ def compared_places(pairs: Pairs, relation: Relation) -> tuple[Bool[Tensor, "bat
     neighbours = ((position - key[:, None]).abs() == 1) & seen
     rivals, neighbours = (torch.where(own.any(1, keepdim=True), own, seen) for own in (rivals, neighbours))
     return rivals, neighbours
-
-
-def _shares(places: Bool[Tensor, "batch pos"]) -> Float[np.ndarray, "batch pos"]:
-    return (places.double() / places.sum(1, keepdim=True)).numpy()
