@@ -17,7 +17,6 @@ from interp_lab.claims import Claim
 from interp_lab.experiment import Section
 from interp_lab.models import load_model
 from interp_lab.plots import AttentionView, attention_heatmap, head_map
-from interp_lab.plots.attention import circuitsvis_bundle
 from interp_lab.reports import page as page_module
 from interp_lab.reports.page import MOST_LISTED, render_page, write_page
 from tests.browser import visit
@@ -144,7 +143,7 @@ class TestSafety:
         scripts = SCRIPTS.findall(page)
         digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
         sources = " ".join(f"'sha256-{digest}'" for digest in digests)
-        assert len(digests) == 2
+        assert len(digests) == 3, "plotly, CircuitsVis, and what draws with them"
         assert f"script-src {sources};" in policy
         assert "default-src 'none'" in policy
         assert "unsafe-eval" not in policy
@@ -179,15 +178,16 @@ class TestInTheBrowser:
         with visit(path) as seen:
             early = each(seen.page, ".plot", "!!one.dataset.drawn")
             seen.page.emulate_media(media="print")
+            seen.page.set_viewport_size({"width": 690, "height": 1000})
             seen.page.evaluate(PRINTING)
             seen.page.wait_for_function(DRAWN)
             widest = max(each(seen.page, "figure", "one.offsetWidth"))
             overflow = set(each(seen.page, ".scroll, pre", "getComputedStyle(one).overflowX"))
             opened = set(each(seen.page, "details.print", "one.open"))
             cells = each(seen.page, "text", "one.textContent")
-        assert early == [False] * 8, "figures far below are drawn when they come near"
+        assert early == [False] * 7, "figures far below are drawn when they come near"
         assert "1.00" in cells
-        assert widest < 690, "a sheet of A4 has 690 pixels between its margins"
+        assert widest <= 690, "a sheet of A4 has 690 pixels between its margins"
         assert (overflow, opened) == ({"visible"}, {True})
         assert seen.complaints == []
         assert seen.requests == [path.as_uri()]
@@ -223,7 +223,6 @@ class TestInTheBrowser:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(circuitsvis_bundle() is None, reason="circuitsvis is not installed")
 def test_circuitsvis_runs_under_the_policy_and_by_keyboard(tmp_path):
     path = write_page(tmp_path / "page.html", "Heads", [hostile_result()], reproduce="x")
     with visit(path) as seen:
