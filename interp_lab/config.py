@@ -5,6 +5,7 @@ written to a config once it is built.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -200,13 +201,27 @@ def field_paths(config: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def _explain(config: type[BaseModel], error: ValidationError) -> str:
-    lines = []
+    lines: list[str] = []
     for problem in error.errors():
         path = ".".join(str(part) for part in problem["loc"]) or config.__name__
         if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{path}: no such field in {config.__name__}{nearest(path, field_paths(config))}")
         elif problem["type"] == "missing":
             lines.append(f"{path}: required, but not given")
+        elif problem["type"] == "too_short" and any(line.startswith(f"{path}.") for line in lines):
+            continue  # it is short because of the entries that were refused
+        elif problem["type"] == "tuple_type":
+            lines.append(f"{path}: give a list, [{problem['input']}], not {problem['input']!r}")
+        elif problem["type"] == "literal_error":
+            known = [str(one) for one in _members(problem["ctx"]["expected"])]
+            lines.append(
+                f"{path}: {problem['input']!r} is none of {', '.join(known)}{nearest(str(problem['input']), known)}"
+            )
         else:
             lines.append(f"{path}: {problem['msg']}, got {problem['input']!r}")
     return "; ".join(lines)
+
+
+def _members(expected: str) -> list[str]:
+    """Return the values in pydantic's list of what a literal may be, such as `'a', <Kind.B: 'b'> or 3`."""
+    return [one.strip("'") for one in re.findall(r"'[^']*'|(?<![\w.'])-?\d+", expected)]

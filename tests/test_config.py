@@ -1,8 +1,16 @@
+from enum import StrEnum
+from typing import Annotated, Literal
+
 import pytest
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from interp_lab.config import Config, ConfigError, Processing, RunRef, parse_overrides, unflatten
 from interp_lab.identity import WeightProcessing
+
+
+class Kind(StrEnum):
+    ZERO = "zero"
+    MEAN = "mean"
 
 
 class Data(Config):
@@ -17,6 +25,8 @@ class Example(Config):
     seed: int = 0
     name: str = "x"
     source: RunRef | None = None
+    backend: Literal["hooked", "bridge"] = "hooked"
+    kinds: Annotated[tuple[Literal[Kind.ZERO, Kind.MEAN], ...], Field(min_length=1)] = (Kind.ZERO,)
 
 
 class TestReading:
@@ -57,6 +67,9 @@ class TestBadInput:
             ({"data.n": "many"}, r"data\.n: .*integer.*got 'many'"),
             ({"processing": "fold"}, "unknown weight processing 'fold'; did you mean 'folded'"),
             ({"layers": [0, "a"]}, r"layers\.1: "),
+            ({"layers": 3}, r"layers: give a list, \[3\], not 3"),
+            ({"backend": "hoked"}, r"backend: 'hoked' is none of hooked, bridge; did you mean 'hooked'\?"),
+            ({"kinds": ["zeros"]}, r"^kinds\.0: 'zeros' is none of zero, mean; did you mean 'zero'\?$"),
         ],
     )
     def test_names_the_key_path(self, values, message):
