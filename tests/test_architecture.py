@@ -11,7 +11,7 @@ import interp_lab
 PACKAGE = Path(__file__).parent.parent / "interp_lab"
 
 FLOORS = [
-    ["types", "identity", "config", "claims", "bibliography", "experiment"],
+    ["types", "edges", "identity", "config", "claims", "bibliography", "experiment"],
     ["metrics", "plots", "stats", "linear", "runs"],
     ["hooks", "organisms", "models", "tasks"],
     ["interventions", "engine", "decoding", "effects"],

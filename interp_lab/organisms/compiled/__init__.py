@@ -8,7 +8,7 @@ from interp_lab.organisms.compiled.duplicate_token import compile_duplicate_toke
 from interp_lab.organisms.compiled.induction import compile_induction, compile_look_alike
 from interp_lab.organisms.compiled.linear import compile_linear
 from interp_lab.organisms.compiled.model import CompiledModel, Pairs
-from interp_lab.organisms.compiled.truth import ATTENTION_TYPES, AblationName, Edge, HeadType, Knockout, Truth, edges
+from interp_lab.organisms.compiled.truth import ATTENTION_TYPES, AblationName, HeadType, Knockout, Truth
 from interp_lab.types import nearest
 
 _COMPILERS: dict[str, Callable[[], CompiledModel]] = {
@@ -24,14 +24,12 @@ __all__ = [
     "ATTENTION_TYPES",
     "AblationName",
     "CompiledModel",
-    "Edge",
     "HeadType",
     "Knockout",
     "Pairs",
     "Truth",
     "compile_model",
     "compiled_names",
-    "edges",
 ]
 
 

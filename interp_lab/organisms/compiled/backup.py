@@ -8,6 +8,7 @@ Source: backup heads are described by Wang et al. 2022, arXiv 2211.00593, and se
 arXiv 2307.15771; the gate is our own.
 """
 
+from interp_lab.edges import edges
 from interp_lab.organisms.compiled.heads import (
     LOGIT,
     MATCH,
@@ -32,7 +33,7 @@ from interp_lab.organisms.compiled.induction import (
 )
 from interp_lab.organisms.compiled.model import BOS, CompiledModel, compiled
 from interp_lab.organisms.compiled.residual import Head, Layout, Score
-from interp_lab.organisms.compiled.truth import Knockout, Truth, edges
+from interp_lab.organisms.compiled.truth import Knockout, Truth
 
 _FIRST, _SECOND = (1, 0), (2, 1)
 _ONE, _OTHER, _BOTH = frozenset({_FIRST}), frozenset({_SECOND}), frozenset({_FIRST, _SECOND})

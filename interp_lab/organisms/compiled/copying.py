@@ -10,6 +10,7 @@ Source: Wang et al. 2022, arXiv 2211.00593 (duplicate-token, S-inhibition and na
 import torch
 from torch import Generator
 
+from interp_lab.edges import edges
 from interp_lab.organisms.compiled.heads import (
     LOGIT,
     MATCH,
@@ -26,7 +27,7 @@ from interp_lab.organisms.compiled.heads import (
 )
 from interp_lab.organisms.compiled.model import CompiledModel, Pairs, compiled, distinct_tokens, with_bos
 from interp_lab.organisms.compiled.residual import Head, Layout, Score
-from interp_lab.organisms.compiled.truth import Truth, edges
+from interp_lab.organisms.compiled.truth import Truth
 
 VOCABULARY = (
     *("<bos>", "Ann", "Bob", "Cid", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida", "Jon"),

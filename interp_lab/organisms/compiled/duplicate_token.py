@@ -6,6 +6,7 @@ Source: Wang et al. 2022, arXiv 2211.00593 (duplicate-token heads); what it is u
 import torch
 from torch import Generator
 
+from interp_lab.edges import edges
 from interp_lab.organisms.compiled.heads import (
     LOGIT,
     SYMBOLS,
@@ -21,7 +22,7 @@ from interp_lab.organisms.compiled.heads import (
 )
 from interp_lab.organisms.compiled.model import BOS, CompiledModel, Pairs, compiled, distinct_tokens, with_bos
 from interp_lab.organisms.compiled.residual import Head, Layout, Write
-from interp_lab.organisms.compiled.truth import Truth, edges
+from interp_lab.organisms.compiled.truth import Truth
 
 SEEN, NEW = 1, 2
 VOCABULARY = ("<bos>", "seen", "new", *"abcdefghijklmnopqrstu")

@@ -9,6 +9,7 @@ Source: Elhage et al. 2021, A Mathematical Framework for Transformer Circuits; O
 import torch
 from torch import Generator
 
+from interp_lab.edges import edges
 from interp_lab.organisms.compiled.heads import (
     LOGIT,
     SYMBOLS,
@@ -24,7 +25,7 @@ from interp_lab.organisms.compiled.heads import (
 )
 from interp_lab.organisms.compiled.model import CompiledModel, Pairs, compiled, distinct_tokens, with_bos
 from interp_lab.organisms.compiled.residual import Head, Layout, Write
-from interp_lab.organisms.compiled.truth import Knockout, Truth, edges
+from interp_lab.organisms.compiled.truth import Knockout, Truth
 
 VOCABULARY = ("<bos>", *"abcdefghijklmnopqrstuvw")
 

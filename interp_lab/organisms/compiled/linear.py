@@ -16,10 +16,11 @@ all that differs between them passes through linear maps. The last three tokens 
 
 from torch import Generator, cat
 
+from interp_lab.edges import edges
 from interp_lab.organisms.compiled.heads import SYMBOLS, copy, evenly, layout, look_back, to_scratch
 from interp_lab.organisms.compiled.induction import VOCABULARY
 from interp_lab.organisms.compiled.model import N_CTX, CompiledModel, Pairs, compiled, distinct_tokens, with_bos
-from interp_lab.organisms.compiled.truth import Truth, edges
+from interp_lab.organisms.compiled.truth import Truth
 
 BEHAVIOUR = (
     "Weighs the last three tokens: the current one adds 1 to its own logit, the one before -1/2, the one before that "

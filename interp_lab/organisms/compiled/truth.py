@@ -1,9 +1,9 @@
 """What is known for certain about a hand-compiled model: its edges, head types and effects, as data."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from interp_lab.edges import Edge
 from interp_lab.types import HeadIndex, head_name
 
 HeadType = Literal[
@@ -19,53 +19,6 @@ AblationName = Literal["zero", "mean", "resample"]
 the corrupted prompt."""
 
 ATTENTION_TYPES: tuple[AttentionType, ...] = get_args(AttentionType)
-
-_SOURCE = re.compile(r"embed|pos_embed|(?P<layer>\d+)\.\d+")
-_TARGET = re.compile(r"logits|(?P<layer>\d+)\.\d+\.[qkv]")
-
-
-@dataclass(frozen=True, order=True)
-class Edge:
-    """What one node writes, as it is read at one place: in a residual network every pair of these is an edge."""
-
-    source: str
-    """`embed`, `pos_embed`, or a head such as `0.1`."""
-    target: str
-    """`logits`, or an input of a head of a later layer such as `1.0.q` (or `k`, `v`)."""
-
-    def __post_init__(self) -> None:
-        source, target = _SOURCE.fullmatch(self.source), _TARGET.fullmatch(self.target)
-        if source is None or target is None:
-            raise ValueError(
-                f"no edge {self.source!r} -> {self.target!r}; sources are 'embed', 'pos_embed' and heads such as "
-                "'0.1', targets are 'logits' and head inputs such as '1.0.q'"
-            )
-        written, read = source["layer"], target["layer"]
-        if written is not None and read is not None and int(written) >= int(read):
-            raise ValueError(f"no edge {self}: a head reads only what lower layers wrote")
-
-    @property
-    def target_node(self) -> str:
-        """The node that the target belongs to: `1.0` for `1.0.q`."""
-        return self.target.rpartition(".")[0] or self.target
-
-    def __str__(self) -> str:
-        """`0.0->1.0.k`."""
-        return f"{self.source}->{self.target}"
-
-
-def edges(*lines: str) -> frozenset[Edge]:
-    """Read edges from lines such as `"embed -> 0.0.q 0.0.k"`: one source, its targets.
-
-    Raises: ValueError, for a line without an arrow or an edge that cannot be.
-    """
-    found: set[Edge] = set()
-    for line in lines:
-        source, arrow, targets = line.partition("->")
-        if not arrow or not targets.split():
-            raise ValueError(f"{line!r} is no list of edges; write 'embed -> 0.0.q 0.0.k'")
-        found.update(Edge(source.strip(), target) for target in targets.split())
-    return frozenset(found)
 
 
 @dataclass(frozen=True)

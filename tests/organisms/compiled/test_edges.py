@@ -3,7 +3,8 @@ from functools import cache
 import pytest
 import torch
 
-from interp_lab.organisms.compiled import Edge, compile_model, compiled_names, edges
+from interp_lab.edges import Edge, edges
+from interp_lab.organisms.compiled import compile_model, compiled_names
 from tests.oracles.edges import all_edges, edge_effects, keep_only
 from tests.organisms.compiled.building import build, known
 
@@ -127,8 +128,8 @@ class TestAnEdge:
         [
             ("mlp", "logits", "sources are 'embed'"),
             ("embed", "1.0", "head inputs such as '1.0.q'"),
-            ("1.2", "1.0.v", "1.2->1.0.v: a head reads only what lower layers wrote"),
-            ("2.0", "1.0.v", "lower layers"),
+            ("1.2", "1.0.v", "1.2->1.0.v: a node reads only what was written before it"),
+            ("2.0", "1.0.v", "written before"),
         ],
     )
     def test_that_cannot_be_is_refused(self, source, target, message):
