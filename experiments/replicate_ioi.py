@@ -1,6 +1,7 @@
 """Does activation patching find the published circuit of indirect objects in GPT-2 small?
 
-GPT-2 small comes from the hub once: run this with a network. Any other model runs, too, and its figures mean nothing.
+GPT-2 small comes from the hub once: run this with a network. Another model runs too, if its tokenizer has the words and
+names of the task (names as one token each), and its figures mean nothing.
 
 Usage: python experiments/replicate_ioi.py [--config=FILE] [--key.path=value ...]
 """
@@ -32,4 +33,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(f"error: {error}")

@@ -39,6 +39,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.patching.result:PatchingResult",
         "Which activations carry the difference between clean and corrupted prompts to the answer?",
     ),
+    "ablation": Entry(
+        "interp_lab.patching.ablating.experiment:Ablating",
+        "interp_lab.patching.ablating.config:AblatingConfig",
+        "interp_lab.patching.ablating.result:AblationResult",
+        "Which parts does an answer need, do they write it to the logits themselves, and what stands in for what?",
+    ),
     "train-organism-attn": Entry(
         "interp_lab.training.attn:TrainOrganismAttn",
         "interp_lab.training.config:TrainOrganismAttnConfig",

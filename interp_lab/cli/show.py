@@ -89,6 +89,8 @@ def show_citations(provenance: Provenance) -> None:
 
 def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
     """Print the heads that look or act: what like, what ablating them costs, how the two agree, and the grade."""
+    from interp_lab.attention.verdicts import UNTOLD
+
     frames = result.tables()
     heads, scores = frames["heads"].to_dict("records"), frames["scores"].to_dict("records")
     several = len(result.behaviours) > 1
@@ -99,9 +101,9 @@ def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
         kinds = [kind for kind in row["looks_like"].split(", ") if kind]
         looks = ", ".join(f"{kind.removesuffix('_token')} {_best_share(scored, kind)}" for kind in kinds)
         for name in (behaviour.replace(" ", "_") for behaviour in result.behaviours):
-            if kinds or row[f"{name}_says"]:
+            if kinds or row[f"{name}_says"] not in UNTOLD:
                 on = [name.replace("_", " ")] if several else []
-                grade = row[f"{name}_grade"][:1].upper() if row[f"{name}_says"] else ""
+                grade = row[f"{name}_grade"][:1].upper()
                 table.add_row(row["head"], looks, *on, raw_text(row, name), row[f"{name}_says"], grade)
     console.print(table)
     legend = "ablated: rise of the loss (nats), fall of the logit difference; R replicated, C causal, D descriptive"
@@ -138,13 +140,15 @@ def show_patching(result: Any) -> None:  # noqa: ANN401 - a PatchingResult
 
 def show_relations(result: Any) -> None:  # noqa: ANN401 - an AttentionRelationsResult
     """Print one row per head that looks along a relation or acts for its answer: both, with intervals, and verdict."""
+    from interp_lab.attention.verdicts import UNTOLD
+
     frame = result.tables()["relations"]
     title = f"{result.model}: attention beyond other places (%), answer under {result.config.ablations[0]} ablation"
     table = Table(title=title, **_COMPACT)
     for column in ("relation", "head", "looks", "answer", "", "verdict"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column != "verdict")
     for relation in result.relations:
-        own = frame[(frame["relation"] == relation) & (frame["looks"] | (frame["verdict"] == "acts only"))]
+        own = frame[(frame["relation"] == relation) & (frame["looks"] | ~frame["verdict"].isin(UNTOLD))]
         for row in own.to_dict("records"):
             excess, low, high = (f"{100 * row[end]:.0f}" for end in ("excess", "excess_low", "excess_high"))
             looks, grade = f"{excess} ({low} {high})", row["acts"][:1].upper()
@@ -157,6 +161,24 @@ def show_relations(result: Any) -> None:  # noqa: ANN401 - an AttentionRelations
     legend = "bold: attends along it; answer: change of its metric; R replicated, C causal, D descriptive"
     console.print(legend, style="dim", highlight=False, soft_wrap=True)
     console.print(result.summary().splitlines()[-1] + "\n", highlight=False, soft_wrap=True)
+
+
+def show_ablation(result: Any) -> None:  # noqa: ANN401 - an AblationResult
+    """Print one row per part that stands out: what it writes, what is lost without it, the verdict and the grade."""
+    frame = result.tables()["sites"]
+    title = f"{result.config.task} in {result.config.model}: {result.config.ablations[0]} ablation ({result.unit})"
+    table = Table(title=title, **_COMPACT)
+    for column in ("part", "writes", "lost", "verdict", "grade"):
+        table.add_column(column, no_wrap=True)
+    for row in frame[frame["chosen"] | (frame["verdict"] != "")].to_dict("records"):
+        writes = "" if result.direct is None else raw_text(row, "direct")
+        grade = row["grade"][:1].upper() if row["chosen"] else ""
+        table.add_row(row["site"].replace("hook_", ""), writes, raw_text(row, "ablated"), row["verdict"], grade)
+    console.print(table)
+    legend = "writes: straight to the metric; lost: without the part; R replicated, C causal, D descriptive"
+    console.print(legend, style="dim", highlight=False, soft_wrap=True)
+    first_line, *_, last = result.summary().splitlines()
+    console.print(f"{first_line}\n{last}\n", highlight=False, soft_wrap=True)
 
 
 def raw_text(row: dict[str, Any], name: str) -> str:

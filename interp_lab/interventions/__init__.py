@@ -5,6 +5,7 @@ from interp_lab.interventions.combined import Combined
 from interp_lab.interventions.directional import project_out
 from interp_lab.interventions.intervention import Intervention, Place, require_intervention
 from interp_lab.interventions.op import Op, apply_op
+from interp_lab.interventions.overlap import require_apart, require_members_apart, sites_overlap
 from interp_lab.interventions.values import Ablation, ablations, patches, reference_values, shared_prefix
 
 __all__ = [
@@ -19,6 +20,9 @@ __all__ = [
     "patches",
     "project_out",
     "reference_values",
+    "require_apart",
     "require_intervention",
+    "require_members_apart",
     "shared_prefix",
+    "sites_overlap",
 ]

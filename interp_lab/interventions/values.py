@@ -11,6 +11,7 @@ from torch import Tensor
 from interp_lab.hooks import capture, masked, ready_tokens, require_site, site_index
 from interp_lab.interventions.intervention import Intervention
 from interp_lab.interventions.op import Op
+from interp_lab.interventions.overlap import require_apart
 from interp_lab.models import is_causal
 from interp_lab.types import Codec, HookedModel, Site, Tokens, require_tokens
 
@@ -166,11 +167,14 @@ def patches(
         codec: patches latents of it (`Site.latent`; all of them where a site names none) and keeps what it cannot
             reconstruct.
 
-    Raises: ValueError, for sites the model has not, prompts of different shape, or a pair of equal prompts.
+    Raises: ValueError, for sites the model has not, sites of a group that overlap, prompts of different shape, or a
+        pair of equal prompts.
     """
     if not groups:
         raise ValueError("no groups of sites to patch; give at least one")
     shared = shared_prefix(source, base)
+    for group in groups:
+        require_apart(group, n_pos=base.shape[1], what=f"the group {_named(group)}")
     sites = list(dict.fromkeys(site for group in groups for site in group))
     read = sites if codec is None else [replace(site, latent=None) for site in sites]
     values = reference_values(model, read, source, mask=mask, positions=positions)

@@ -82,7 +82,7 @@ def atp_star(
         sites are ours.
     """
     runs = paired_runs(model, clean, corrupted, direction=direction, mask=mask, positions=positions)
-    sites = require_groups(model, groups, per_prompt=positions is not None, latents_of={})
+    sites = require_groups(model, groups, n_pos=clean.shape[1], per_prompt=positions is not None, latents_of={})
     n_layers = int(model.cfg.n_layers)
     if grad_drop and n_layers < 2:
         raise ValueError("GradDrop averages over the other layers, and this model has one layer; use grad_drop=False")

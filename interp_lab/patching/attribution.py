@@ -81,8 +81,8 @@ def attribution(
         mask: True at tokens, False at padding; needed for left-padded prompts.
         batch_size: pairs per pass.
 
-    Raises: ValueError, for pairs that are not aligned or are the same, sites that the model has not, a metric without
-        gradient, or estimates that are NaN or inf.
+    Raises: ValueError, for prompts that are not aligned, a pair of equal ones, groups that come twice or whose sites
+        overlap, sites that the model has not, a metric without gradient, or estimates that are NaN or inf.
     Source: Nanda 2023 (attribution patching); Syed et al. 2023, arXiv 2310.10348; Sundararajan et al. 2017, arXiv
         1703.01365 (integrated gradients); Hanna et al. 2024, arXiv 2403.17806 (along the inputs; we take midpoints).
     """
@@ -90,7 +90,8 @@ def attribution(
         raise ValueError(f"steps={steps} is not a number of gradients; use 1 for attribution patching, or more")
     codecs = codecs or {}
     runs = paired_runs(model, clean, corrupted, direction=direction, mask=mask, positions=positions)
-    sites = require_groups(model, groups, per_prompt=positions is not None, latents_of=codecs)
+    n_pos = clean.shape[1]
+    sites = require_groups(model, groups, n_pos=n_pos, per_prompt=positions is not None, latents_of=codecs)
     parts: list[tuple[Tensor, ...]] = []
     for rows in torch.arange(len(clean)).split(batch_size):
         sums, *others = _of_batch(model, runs.rows(rows), sites, metric.rows(rows), steps=steps, codecs=codecs)

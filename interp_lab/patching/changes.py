@@ -1,6 +1,6 @@
 """What patches change, pair by pair, and what share of the total effect that is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
@@ -19,12 +19,13 @@ class Patch(StrEnum):
     NOISE_NULL = "noise_null"
     """Control of noising: the value of another *clean* prompt of the template."""
     DENOISE_OTHER = "denoise_other"
-    """Content: the value of another clean prompt, into the corrupted run. What this brings back, the site says of any
-    clean prompt, and not of this one."""
+    """Content: the value of another clean prompt of the template, into the corrupted run. What this brings back, the
+    site says of any such prompt, and not of this one: of any with the same answer, if partners have it (see
+    `same_answers` of the result), else of any at all."""
 
 
 PATCHES = tuple(Patch)
-TO_CHOOSE = (Patch.DENOISE, Patch.DENOISE_NULL)
+TO_CHOOSE = (Patch.DENOISE, Patch.NOISE, Patch.DENOISE_NULL, Patch.NOISE_NULL)
 """What sites are chosen by."""
 
 
@@ -42,6 +43,8 @@ class SplitMeasurements:
     sets: Float[np.ndarray, "map set example"]
     """Change by denoising the chosen sites of a map together, then as many random ones, again and again; NaN where none
     were chosen."""
+    preference: Float[np.ndarray, " example"]
+    """Fall of the logit difference under the corruption, where the metric is a cost; else NaN. See `behaviour`."""
 
     @property
     def clusters(self) -> Shaped[np.ndarray, " example"]:
@@ -65,8 +68,7 @@ class SplitMeasurements:
 
     def arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """Return the fields under a prefix."""
-        names = ("clean", "corrupted", "templates", "changes", "sets")
-        return {f"{prefix}_{name}": getattr(self, name) for name in names}
+        return {f"{prefix}_{one.name}": getattr(self, one.name) for one in fields(self)}
 
 
 def as_shares(

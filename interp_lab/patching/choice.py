@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from interp_lab.patching.changes import Patch, SplitMeasurements
 from interp_lab.patching.config import PatchingConfig
@@ -33,17 +33,31 @@ class MapLabels:
 
 
 def choose(
-    select: SplitMeasurements, maps: Mapping[str, MapLabels], *, config: PatchingConfig
+    select: SplitMeasurements,
+    maps: Mapping[str, MapLabels],
+    *,
+    config: PatchingConfig,
+    left_out: Bool[np.ndarray, " site"] | None = None,
 ) -> Int[np.ndarray, " chosen"]:
-    """Return the sites of each map with the largest denoising effects, of those that are clear of their control.
+    """Return the sites of each map with the largest effects, of those that are clear of their control.
 
-    Clear on the side of the effect: a site at which only the control does something is none. Corrected over all sites
-    of all maps (Benjamini and Hochberg).
+    Both ways: what counts of a site is the larger of what denoising and noising it do, so that one that others stand in
+    for is found, and one that is needed and does not suffice. Clear on the side of the effect: a site at which only the
+    control does something is none. Corrected over both ways at all sites of all maps (Benjamini and Hochberg).
+
+    Args:
+        left_out: sites that are not asked about, because by construction they do everything; see `screening`.
     """
-    effects, control = select.effect(Patch.DENOISE), select.effect(Patch.DENOISE_NULL)
+    n_sites = select.changes.shape[1]
+    asked = np.arange(n_sites) if left_out is None else np.flatnonzero(~left_out)
+    if not len(asked):
+        return np.array([], dtype=np.int64)
+    ways = ((Patch.DENOISE, Patch.DENOISE_NULL), (Patch.NOISE, Patch.NOISE_NULL))
+    effects, control = (np.stack([select.effect(patch)[asked] for patch in side]) for side in zip(*ways, strict=True))
     adjusted = paired_difference(effects, control, select.clusters, level=config.level, seed=config.seed).p_adjusted()
     beyond = effects.mean(-1) * (effects - control).mean(-1) > 0
-    size = np.abs(effects.mean(-1)) * (beyond & (adjusted < config.fdr))
+    size = np.zeros(n_sites)
+    size[asked] = (np.abs(effects.mean(-1)) * (beyond & (adjusted < config.fdr))).max(0)
     found: list[int] = []
     for labels in maps.values():
         own = size[labels.cells]

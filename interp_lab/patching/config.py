@@ -41,7 +41,7 @@ class PatchingConfig(ModelConfig):
     """Sites of your own that are patched together, by name; heads as `1.3`, any hook point by its name, with `[head]`,
     `@position` and `#neuron` behind it."""
     n_top: PositiveInt = 3
-    """Sites of each map that are chosen, by their denoising effect on the selection split."""
+    """Sites of each map that are chosen, by what denoising or noising them does on the selection split: the larger."""
     n_random_sets: Annotated[int, Field(ge=5)] = 20
     """Random sets of as many sites, which the chosen ones are compared with when patched together."""
     smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.05

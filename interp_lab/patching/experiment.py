@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022, ZHANG_2024
 from interp_lab.claims import Split
@@ -13,24 +12,22 @@ from interp_lab.effects import metric_values
 from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Combined, Intervention
-from interp_lab.metrics import Metric
 from interp_lab.models.experiment import ModelExperiment
+from interp_lab.patching.behaviour import preference
 from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch, SplitMeasurements
 from interp_lab.patching.choice import MapLabels, choose
 from interp_lab.patching.config import PatchingConfig
-from interp_lab.patching.metric_names import MetricOf, metric_named
+from interp_lab.patching.latents import Latents, latent_maps
+from interp_lab.patching.metric_names import COSTS, MetricOf
+from interp_lab.patching.parts import Part, parts_of
 from interp_lab.patching.result import PatchingResult
+from interp_lab.patching.screening import by_construction
 from interp_lab.patching.sites import Run, SiteMap, map_patches, own_groups, site_map
-from interp_lab.tasks import Pairs, pairs_for
-from interp_lab.tasks.pairs import Rows
-from interp_lab.types import HookedModel
+from interp_lab.types import Codec, HookedModel
 
 NAME = "patching"
 """In the registry, and at the head of every config file."""
 
-POOL = 96
-"""Pairs of a task that are drawn beside those that are patched, so that each of these finds a partner; doubled, up to
-four times, until each does."""
 _RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
     Patch.DENOISE: ("clean", "corrupted", False),
     Patch.NOISE: ("corrupted", "clean", False),
@@ -41,20 +38,6 @@ _RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
 """Where values are taken from, where they are put, and whether they are another pair's."""
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The pairs of one split, for each of them another one of its template, and what is measured on them."""
-
-    pairs: Pairs
-    others: Pairs
-    metric: Metric
-
-    def rows(self, index: Rows) -> "_Part":
-        """Return some of them."""
-        chosen = torch.as_tensor(np.asarray(index))
-        return _Part(self.pairs.rows(index), self.others.rows(index), self.metric.rows(chosen))
-
-
 class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
     """Patch every site both ways: choose on half of the prompts, report on the rest, confirm on held-out templates."""
 
@@ -63,90 +46,60 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
     sources = (WANG_2022, ZHANG_2024, HEIMERSHEIM_2024, BENJAMINI_1995)
 
     def measure(
-        self, model: HookedModel, *, metric: MetricOf | None = None, progress: Progress = silent
+        self,
+        model: HookedModel,
+        *,
+        metric: MetricOf | None = None,
+        codecs: Mapping[str, Codec] | None = None,
+        latents: Latents = 16,
+        progress: Progress = silent,
     ) -> PatchingResult:
         """Measure on a model already in memory.
 
         Args:
             metric: makes a metric of your own from the model and the pairs, in place of the one that the config names.
+                It must be higher where the model is nearer to the answer (negate a cost): nothing is claimed unless the
+                corruption lowers it.
+            codecs: dictionaries by hook name, whose latents are patched too, one map each.
+            latents: how many of each codec, those with the largest attribution on the selection split; or which ones,
+                by hook name.
 
-        Raises: ValueError, if the task does not suit the model, the model has not the sites, or a template has too few
-            pairs for a control; as `engine.sweep`.
+        Raises: ValueError, if the task does not suit the model or has too few different pairs, the model has not the
+            sites, or a template has too few pairs for a control; as `engine.sweep`.
         """
         c = self.config
-        parts = self._parts(model, metric)
+        drawn = parts_of(model, c, metric)
+        parts = drawn.by_split
         maps = self._maps(model, parts)
+        maps += latent_maps(model, codecs or {}, parts[Split.SELECT], latents=latents) if codecs else []
         wanted = {split: TO_CHOOSE if split is Split.SELECT else PATCHES for split in parts}
         counted = _Counted(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
         measured = {split: self._measured(model, maps, parts[split], wanted[split], counted) for split in parts}
-        labels = label_maps(maps)
-        chosen = choose(measured[Split.SELECT], labels, config=c)
+        labels, screened = label_maps(maps), by_construction(model, maps, list(parts.values()))
+        chosen = choose(measured[Split.SELECT], labels, config=c, left_out=screened)
         for split in parts:
             if split is not Split.SELECT:
-                sets = self._sets(model, maps, parts[split], chosen, counted)
-                measured[split] = replace(measured[split], sets=sets)
+                sets = self._sets(model, maps, parts[split], chosen, left_out=screened, counted=counted)
+                cost = preference(model, parts[split].pairs) if drawn.metric in COSTS else None
+                held = replace(measured[split], sets=sets)
+                measured[split] = held if cost is None else replace(held, preference=cost)
         progress(1, 1, "patched")
         return PatchingResult(
             config=c,
             provenance=self.provenance(model),
-            unit=parts[Split.REPORT].metric.unit,
+            metric=drawn.metric,
+            unit=drawn.unit,
+            same_answers=drawn.same_answers,
             names=tuple(name for sites in maps for name in sites.cell_names()),
             maps=labels,
             select=measured[Split.SELECT],
             report=measured[Split.REPORT],
             held_out=measured.get(Split.HELD_OUT),
             chosen=chosen,
+            by_construction=screened,
         )
 
-    def _parts(self, model: HookedModel, metric: MetricOf | None = None) -> dict[Split, _Part]:
-        c = self.config
-        metric = metric_named(c.metric) if metric is None else metric
-        pools = {"n_pairs": self._pool(model, "n_pairs", seed=c.seed, reserved=False)}
-        if c.n_held_out is not None:
-            pools["n_held_out"] = self._pool(model, "n_held_out", seed=c.seed + 1, reserved=True)
-        same = c.partners == "same answers"
-        if c.partners == "auto":
-            same = all(
-                pool.has_partners(n=getattr(c, key), seed=c.seed, same_answers=True) for key, pool in pools.items()
-            )
-        made = {key: self._with_others(key, pool, same_answers=same) for key, pool in pools.items()}
-        ordinary, *apart = (_Part(pairs, others, metric(model, pairs)) for pairs, others in made.values())
-        splits = ordinary.pairs.splits(seed=c.seed)
-        parts = {split: ordinary.rows(splits.of(split)) for split in (Split.SELECT, Split.REPORT)}
-        if apart:
-            parts[Split.HELD_OUT] = apart[0]
-        return parts
-
-    def _pool(self, model: HookedModel, key: str, *, seed: int, reserved: bool) -> Pairs:
-        """Return pairs to measure, and behind them pairs to take partners from."""
-        c, n = self.config, int(getattr(self.config, key))
-        spare = [0] if c.task.endswith(".jsonl") else [POOL * 2**nth for nth in range(5)]
-        for size in (n + more for more in spare):
-            try:
-                pool = pairs_for(model, c.task, size, seed=seed, reserved=reserved)
-            except ValueError as error:
-                if not reserved:
-                    raise
-                raise ValueError(f"{error}; or set n_held_out to null, and nothing is replicated") from error
-            if pool.has_partners(n=n, seed=c.seed, same_answers=c.partners == "same answers"):
-                break
-        if not pool.single_token:
-            raise ValueError(
-                f"answers of {c.task!r} have several tokens, and {c.metric} reads one; write answers of one "
-                "token, or measure pairs.teacher_forced().log_probability() with engine.sweep"
-            )
-        return pool
-
-    def _with_others(self, key: str, pool: Pairs, *, same_answers: bool) -> tuple[Pairs, Pairs]:
-        """Return the pairs to measure, and for each another one of its template."""
-        n = int(getattr(self.config, key))
-        try:
-            partners = pool.partners(seed=self.config.seed, same_answers=same_answers, n=n)
-        except ValueError as error:
-            raise ValueError(f"{key}={n} leaves a control without its pair: {error}") from error
-        return pool.rows(range(n)), pool.rows(partners)
-
-    def _maps(self, model: HookedModel, parts: Mapping[Split, _Part]) -> list[SiteMap]:
+    def _maps(self, model: HookedModel, parts: Mapping[Split, Part]) -> list[SiteMap]:
         """Return the maps; places are those that the prompts of all splits have."""
         every = [part.pairs for part in parts.values()]
         maps = [site_map(model, one, every, places=self.config.places) for one in self.config.sites]
@@ -156,7 +109,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         self,
         model: HookedModel,
         maps: Sequence[SiteMap],
-        part: _Part,
+        part: Part,
         wanted: Sequence[Patch],
         counted: "_Counted",
     ) -> SplitMeasurements:
@@ -176,12 +129,13 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             templates=np.array(part.pairs.templates),
             changes=changes,
             sets=np.full((len(maps), 1 + self.config.n_random_sets, len(part.pairs)), np.nan),
+            preference=np.full(len(part.pairs), np.nan),
         )
 
     def _sweep(
         self,
         model: HookedModel,
-        part: _Part,
+        part: Part,
         cells: Sequence[Intervention | Combined],
         *,
         base: Run,
@@ -194,16 +148,18 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         self,
         model: HookedModel,
         maps: Sequence[SiteMap],
-        part: _Part,
+        part: Part,
         chosen: Int[np.ndarray, " chosen"],
+        *,
+        left_out: Bool[np.ndarray, " site"],
         counted: "_Counted",
     ) -> Float[np.ndarray, "map set example"]:
-        """Denoise the chosen sites of each map together, and random sets of as many."""
+        """Denoise the chosen sites of each map together, and random sets of as many others that can be chosen."""
         n_random, rng = self.config.n_random_sets, np.random.default_rng(self.config.seed)
         found = np.full((len(maps), 1 + n_random, len(part.pairs)), np.nan)
         for nth, (sites, labels) in enumerate(zip(maps, label_maps(maps).values(), strict=True)):
             own = [int(site) - labels.first for site in chosen if labels.first <= site < labels.cells.stop]
-            others = [cell for cell in range(len(sites.cells)) if cell not in own]
+            others = [int(cell) for cell in np.flatnonzero(~left_out[labels.cells]) if cell not in own]
             if not own or len(others) < len(own):
                 continue
             random = [rng.choice(others, size=len(own), replace=False).tolist() for _ in range(n_random)]

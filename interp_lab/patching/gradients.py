@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.hooks import Edit, edited, read_only_hooks, ready_tokens, record, require_editable, require_site
+from interp_lab.interventions import require_apart, shared_prefix
 from interp_lab.metrics import Metric
 from interp_lab.types import HookedModel, Site, Tokens
 
@@ -55,8 +56,8 @@ def paired_runs(
 ) -> Runs:
     """Return clean and corrupted prompts in their roles, on the model's device.
 
-    Raises: ValueError, for tokens that the model cannot read, prompts that do not pair up or are all the same, or a
-        mask or positions that do not fit them.
+    Raises: ValueError, for tokens that the model cannot read, prompts that do not pair up, a pair of equal prompts, or
+        a mask or positions that do not fit them.
     """
     clean, corrupted = ready_tokens(model, clean), ready_tokens(model, corrupted)
     if clean.shape != corrupted.shape:
@@ -64,10 +65,7 @@ def paired_runs(
             f"clean prompts have shape {tuple(clean.shape)} and corrupted ones {tuple(corrupted.shape)}; pairs must be "
             "aligned token by token, so build them with tasks.pairs_for, or pad both alike"
         )
-    if torch.equal(clean, corrupted):
-        raise ValueError(
-            "clean and corrupted prompts are the same, so that nothing can be patched; corrupt one of them"
-        )
+    shared_prefix(clean, corrupted)  # refuses pairs of equal prompts
     n_examples, n_pos = clean.shape
     if mask is not None and mask.shape != clean.shape:
         raise ValueError(
@@ -85,22 +83,35 @@ def paired_runs(
 
 
 def require_groups(
-    model: HookedModel, groups: Sequence[Sequence[Site]], *, per_prompt: bool, latents_of: Mapping[str, Any]
+    model: HookedModel,
+    groups: Sequence[Sequence[Site]],
+    *,
+    n_pos: int,
+    per_prompt: bool,
+    latents_of: Mapping[str, Any],
 ) -> list[Site]:
     """Return the different sites of all groups, in order.
 
     Args:
+        n_pos: length of the prompts.
         per_prompt: whether each prompt has its own position.
         latents_of: hook points whose last axis is that of a codec.
 
-    Raises: ValueError, for no groups, an empty one, a site twice in one, or one that the model has not or that a
-        gradient cannot reach.
+    Raises: ValueError, for no groups, an empty one, sites that overlap in one (they would be counted twice), two groups
+        that are the same, or a site that the model has not or that a gradient cannot reach.
     """
     if not groups:
         raise ValueError("no sites to attribute to; give at least one group of sites")
+    seen: dict[frozenset[Site], int] = {}
     for nth, group in enumerate(groups):
-        if not group or len(set(group)) < len(group):
-            raise ValueError(f"group {nth} is {[str(site) for site in group]}; give at least one site, and each once")
+        if not group:
+            raise ValueError(f"group {nth} is empty; give at least one site")
+        require_apart(group, n_pos=n_pos, what=f"group {nth}")
+        same = frozenset(_counted(site, n_pos) for site in group)
+        if seen.setdefault(same, nth) != nth:
+            raise ValueError(
+                f"groups {seen[same]} and {nth} are the same, {[str(site) for site in group]}; give it once"
+            )
     sites = list(dict.fromkeys(site for group in groups for site in group))
     for site in sites:
         require_site(model, site)
@@ -110,6 +121,12 @@ def require_groups(
         if site.hook in latents_of and site.has_head_axis:
             raise ValueError(f"{site} is split by head, and its codec is not; attribute to its heads without a codec")
     return sites
+
+
+def _counted(site: Site, n_pos: int) -> Site:
+    """Return the site with its position counted from the start."""
+    at = site.position
+    return site if at is None or not -n_pos <= at < 0 else replace(site, position=at + n_pos)
 
 
 def written_by(model: HookedModel, layer: int) -> list[str]:

@@ -16,8 +16,15 @@ from interp_lab.types import HookedModel
 MetricName = Literal["logit_difference", "log_probability", "loss", "probability_difference", "rank", "kl_divergence"]
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
+COSTS: tuple[MetricName, ...] = ("loss", "rank", "kl_divergence")
+"""Metrics that are lower where the model is nearer to the answer; all others are higher."""
+READ_NO_ANSWER: tuple[MetricName, ...] = ("kl_divergence",)
+"""Metrics that do for answers of several tokens."""
+
 MetricOf = Callable[[HookedModel, Pairs], Metric]
-"""Makes a metric for pairs: what takes the place of a name for a user's own metric."""
+"""Makes a metric for pairs: what takes the place of a name for a user's own metric. It must be higher where the model
+is nearer to the answer (negate a cost): only a fall under the corruption counts as a behaviour. That it cannot help
+falling, as a negated divergence from the clean run, nobody would notice."""
 
 
 def metric_named(name: MetricName) -> MetricOf:
@@ -25,6 +32,7 @@ def metric_named(name: MetricName) -> MetricOf:
 
     `loss` is that of the (first) answer; `kl_divergence` is that of the model's predictions after the clean prompt from
     those under the patch: what the corruption costs is then negative, and a share of it is read as of any metric.
+    Nothing is claimed by costs (`COSTS`) unless the logit difference falls too; see `behaviour.lacks_behaviour`.
     """
     return {
         "logit_difference": lambda model, pairs: pairs.logit_difference(),

@@ -49,9 +49,10 @@ class Prescreen:
     """How many of the largest exact effects were to be found."""
     recall: float | None
     """Share of the `top` largest exact effects (by absolute mean over examples) that are among the kept; of groups that
-    tie for the last places any will do. `None` if not measured."""
+    tie for the last places any will do. `None` if not measured, or not defined: no patch does anything, so that none
+    is among the largest."""
     missed: tuple[int, ...] | None
-    """Those of them that are not, largest first."""
+    """Those of them that are not, largest first. `None` if not measured."""
     rank_correlation: Interval | None
     """Spearman's, over all groups, between the sizes of mean estimates and of mean exact effects; the interval is over
     examples. `None` if not measured."""
@@ -67,8 +68,12 @@ class Prescreen:
             f"{self.cost.forward} forward and {self.cost.backward} backward passes of one prompt, "
             f"against {self.cost_of_all.forward} forward passes for all patches",
         ]
-        if self.recall is None or self.missed is None:
+        if self.missed is None:
             return "\n".join([*lines, "recall was not measured (verify_all=False): what was left out is unknown"])
+        if self.recall is None:
+            return "\n".join(
+                [*lines, "recall is not defined: every exact effect is zero, so that there is none to find"]
+            )
         missed = ", ".join(self.names[nth] for nth in self.missed) or "none"
         found = round(self.recall * self.top)
         lines.append(f"{found} of the {self.top} largest exact effects are among them (missed: {missed})")
@@ -192,14 +197,16 @@ def _largest(estimates: Float[np.ndarray, "site example"], keep: int) -> tuple[i
 
 def found_of_top(
     exact: Float[np.ndarray, "site example"], kept: Sequence[int], *, top: int
-) -> tuple[float, tuple[int, ...]]:
+) -> tuple[float | None, tuple[int, ...]]:
     """Return the share of the `top` largest exact effects that are among the kept, and those that are not.
 
     Sizes are absolute means over examples. Where several tie for the last places, any of them will do.
 
-    Returns: a share from 0 to 1; indices, largest first.
+    Returns: a share from 0 to 1, or `None` if every effect is zero; indices, largest first.
     """
     sizes = np.abs(of_largest(exact.mean(1)))
+    if not sizes.any():
+        return None, ()
     order = np.argsort(-sizes, kind="stable")
     last = sizes[order[top - 1]]
     chosen = np.isin(np.arange(len(sizes)), list(kept))

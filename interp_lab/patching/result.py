@@ -1,6 +1,6 @@
 """What activation patching found: arrays, and how they are shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -11,15 +11,16 @@ from interp_lab.claims import Grade, Split
 from interp_lab.experiment import Provenance, Section
 from interp_lab.patching.changes import Patch, SplitMeasurements
 from interp_lab.patching.choice import MapLabels
+from interp_lab.patching.claimed import PatchingClaims
 from interp_lab.patching.config import PatchingConfig
-from interp_lab.patching.measurements import PatchingMeasurements
 from interp_lab.patching.stability import Stability, top_site_stability
+from interp_lab.patching.tables import sites_table, stability_table
+from interp_lab.patching.texts import does_not_show, suggests, summary
 from interp_lab.plots import interval_plot, site_heatmap
 from interp_lab.stats import Intervals
 
 _SPLITS = ("select", "report", "held_out")
-_FIELDS = ("clean", "corrupted", "templates", "changes", "sets")
-_ONE_TEMPLATE = " All prompts are of one template: intervals are those of its prompts, and say nothing of others."
+_FIELDS = tuple(one.name for one in fields(SplitMeasurements))
 _TITLES = {
     Patch.DENOISE: "clean value into the corrupted run (denoising)",
     Patch.NOISE: "corrupted value into the clean run (noising)",
@@ -27,7 +28,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True)
-class PatchingResult(PatchingMeasurements):
+class PatchingResult(PatchingClaims):
     """The measurements as metrics, tables, figures and sections of a report."""
 
     @classmethod
@@ -49,22 +50,28 @@ class PatchingResult(PatchingMeasurements):
         return cls(
             config=config,
             provenance=provenance,
+            metric=str(arrays["metric"]),
             unit=str(arrays["unit"]),
+            same_answers=bool(arrays["same_answers"]),
             names=tuple(map(str, arrays["names"])),
             maps=maps,
             select=splits["select"],
             report=splits["report"],
             held_out=splits.get("held_out"),
             chosen=arrays["chosen"],
+            by_construction=arrays["by_construction"],
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return numbers per example, and the names of what they are of."""
         found: dict[str, np.ndarray] = {
+            "metric": np.array(self.metric),
             "unit": np.array(self.unit),
+            "same_answers": np.array(self.same_answers),
             "names": np.array(self.names),
             "maps": np.array(list(self.maps)),
             "chosen": self.chosen,
+            "by_construction": self.by_construction,
         }
         for name, labels in self.maps.items():
             found[f"{name}_rows"] = np.array(labels.rows)
@@ -76,7 +83,13 @@ class PatchingResult(PatchingMeasurements):
         return found
 
     def metrics(self) -> dict[str, float]:
-        """Return the total effect, the largest effect of each map among chosen sites, and how many claims hold."""
+        """Return flat numbers of the report split.
+
+        `clean`, `corrupted` and `total_effect` (unit of the metric); `n_chosen` sites, `n_disagreements` between
+        denoising and noising over all sites, `n_causal_claims` and `n_replicated_claims` (0 if nothing is asked); by
+        map `..._stability` (mean overlap of the top sites, 0 to 1), and if claims are made `..._chosen_together`
+        (effect of denoising its chosen sites together, unit of effects).
+        """
         found = {
             "clean": float(self.report.clean.mean()),
             "corrupted": float(self.report.corrupted.mean()),
@@ -94,42 +107,22 @@ class PatchingResult(PatchingMeasurements):
 
     @cached_property
     def stability(self) -> dict[str, Stability]:
-        """Overlap of the top sites over resampled prompts of the report split, by map."""
-        found = {}
+        """Overlap of the top denoising effects over resampled prompts of the report split, by map.
+
+        Templates are resampled, or pairs where all are of one. Sites that are on top by construction are left out.
+        """
+        found, held, c = {}, self.report, self.config
         for name, labels in self.maps.items():
-            n_cells, n_templates = len(labels.rows) * len(labels.columns), len(set(self.report.templates.tolist()))
-            if n_cells > self.config.n_top and n_templates > 1:
-                effects = self.report.effect(Patch.DENOISE)[labels.cells]
-                found[name] = top_site_stability(
-                    effects, self.report.templates, k=self.config.n_top, seed=self.config.seed
-                )
+            asked = ~self.by_construction[labels.cells]
+            if asked.sum() > c.n_top:
+                effects = held.effect(Patch.DENOISE)[labels.cells][asked]
+                found[name] = top_site_stability(effects, held.clusters, k=c.n_top, seed=c.seed)
         return found
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return `sites` (one row each, report split), and `stability` (one row per map)."""
-        rows = [
-            self._row(name, nth)
-            for name, labels in self.maps.items()
-            for nth in range(labels.cells.start, labels.cells.stop)
-        ]
-        stability = [
-            {"map": name, "top": one.k, "jaccard": one.mean, "low": one.spread()[0], "high": one.spread()[1],
-             "chance": one.chance}
-            for name, one in self.stability.items()
-        ]  # fmt: skip
-        return {"sites": pd.DataFrame(rows), **({"stability": pd.DataFrame(stability)} if stability else {})}
-
-    def _row(self, map_name: str, nth: int) -> dict[str, object]:
-        row: dict[str, object] = {"map": map_name, "site": self.names[nth], "chosen": bool(nth in self.chosen)}
-        for patch, intervals in self.intervals.items():
-            one = intervals.at(nth)
-            row |= {str(patch): one.estimate, f"{patch}_low": one.low, f"{patch}_high": one.high}
-            row[f"{patch}_raw"] = float(self.report.effect(patch)[nth].mean())
-        row["disagree"] = bool(self.disagrees[nth])
-        for name, intervals in (("disagreement", self.disagreement), ("specificity", self.specificity)):
-            one = intervals.at(nth)
-            row |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
-        return row
+        """Return `sites` (see `tables.sites_table`), and `stability` (one row per map) where there is any."""
+        stability = {"stability": stability_table(self.stability)} if self.stability else {}
+        return {"sites": sites_table(self), **stability}
 
     def figures(self) -> dict[str, go.Figure]:
         """Return two maps per granularity, where they disagree, and the chosen sites beside their controls."""
@@ -159,10 +152,11 @@ class PatchingResult(PatchingMeasurements):
         )  # fmt: skip
 
     def _chosen_figure(self) -> go.Figure:
+        content = "" if self.same_answers else " (content)"
         series = {
             "denoising": Patch.DENOISE,
-            "its control: another corrupted prompt": Patch.DENOISE_NULL,
-            "another clean prompt (content)": Patch.DENOISE_OTHER,
+            f"its control: {self.another('corrupted')}": Patch.DENOISE_NULL,
+            f"{self.another('clean')}{content}": Patch.DENOISE_OTHER,
             "noising": Patch.NOISE,
         }
         intervals = {label: [self.intervals[p].at(int(nth)) for nth in self.chosen] for label, p in series.items()}
@@ -171,49 +165,17 @@ class PatchingResult(PatchingMeasurements):
 
     def sections(self) -> list[Section]:
         """Return one causal section: every number comes from an intervention."""
-        figures = self.figures()
         return [
             Section(
                 title=f"Activation patching: {self.config.task} in {self.config.model}",
                 causal=True,
-                suggests=self._suggests(),
-                does_not_show="How a site does what it does, or through which path: a residual stream carries whatever "
-                "was written below it. A site without an effect may be backed up by another (look where denoising and "
-                "noising disagree). The maps show every site; framed ones were chosen on other prompts, and only these "
-                f"were tested.{'' if self.report.has_templates else _ONE_TEMPLATE}",
-                figures=figures,
+                suggests=suggests(self),
+                does_not_show=does_not_show(self),
+                figures=self.figures(),
                 tables=self.tables(),
             )
         ]
 
-    def _suggests(self) -> str:
-        total = f"The corruption costs {self.total} {self.unit} ({self.config.metric}). "
-        if not self.is_normalised:
-            return (
-                f"{total}Its interval covers zero, so there is nothing to take a share of: effects are given raw, and "
-                "what they are effects on is not established."
-            )
-        if not len(self.chosen):
-            return f"{total}No site was clear of its control on the selection split, so none was tested."
-        return (
-            f"{total}A site matters if its own clean value brings back more than {self.margin:.0%} of that, and that "
-            "much more than the value of an independent corrupted prompt does."
-        )
-
     def summary(self) -> str:
         """Return what was found, in a few lines."""
-        lines = [
-            f"{self.config.task} in {self.config.model}: {self.config.metric} {self.report.clean.mean():.2f} clean, "
-            f"{self.report.corrupted.mean():.2f} corrupted; the corruption costs {self.total} {self.unit}"
-        ]
-        if not self.is_normalised:
-            lines.append("its interval covers zero: effects are given raw")
-        for site, evidence in zip(self.chosen, self.evidence(Patch.DENOISE, Split.REPORT), strict=True):
-            noised = self.intervals[Patch.NOISE].at(int(site))
-            lines.append(f"{self.names[site]}: denoising {evidence.effect}, noising {noised} ({self.effect_unit})")
-        if not len(self.chosen):
-            lines.append("no site was clear of its control")
-        graded = [claim for claim in self.claims() if claim.grade]
-        replicated = sum(claim.grade >= Grade.REPLICATED for claim in graded)
-        lines.append(f"{len(graded)} of {len(self.claims())} claims hold, {replicated} also on held-out templates")
-        return "\n".join(lines)
+        return summary(self)

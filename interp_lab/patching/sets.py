@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import Progress, silent
-from interp_lab.interventions import Combined, Intervention
+from interp_lab.interventions import Combined, Intervention, require_members_apart
 from interp_lab.metrics import Metric
 from interp_lab.stats import Intervals, PairedDifference, bootstrap_interval, paired_difference
 from interp_lab.types import HookedModel, Tokens
@@ -131,7 +131,7 @@ def set_effects(
     chosen = [tuple(range(len(members)))] if sets is None else [tuple(members_of) for members_of in sets]
     if templates is not None and len(templates) != len(tokens):
         raise ValueError(f"{len(templates)} templates for {len(tokens)} prompts; give one each")
-    _require_sets(chosen, members)
+    _require_sets(chosen, members, n_pos=tokens.shape[1])
     together = [_combined([members[nth] for nth in own]) for own in chosen]
     interventions = [*members, *together]
     found = sweep(model, tokens, interventions, metric, mask=mask, memory_budget=memory_budget, progress=progress)
@@ -205,7 +205,7 @@ def largest_first(effects: Effects) -> tuple[int, ...]:
     return tuple(int(nth) for nth in np.argsort(-np.abs(effects.changes.mean(-1)), kind="stable"))
 
 
-def _require_sets(sets: Sequence[tuple[int, ...]], members: Sequence[Intervention | Combined]) -> None:
+def _require_sets(sets: Sequence[tuple[int, ...]], members: Sequence[Intervention | Combined], *, n_pos: int) -> None:
     if not sets:
         raise ValueError("sets names no set; give at least one, or None for the set of all members")
     for own in sets:
@@ -214,25 +214,8 @@ def _require_sets(sets: Sequence[tuple[int, ...]], members: Sequence[Interventio
                 f"set {own} is not one of {len(members)} members; name at least one, each once, by 0 to "
                 f"{len(members) - 1}"
             )
-        _require_apart([members[nth] for nth in own])
-
-
-def _require_apart(members: Sequence[Intervention | Combined]) -> None:
-    """Refuse members that act in the same place of the same prompts: the later would undo the earlier."""
-    seen: dict[Hashable, str] = {}
-    for member in members:
-        places = {(site, _listed(part.positions), _listed(part.gate)) for part in member.parts for site in part.sites}
-        twice = next((place for place in places if place in seen), None)
-        if twice is not None:
-            raise ValueError(
-                f"{seen[twice]!r} and {member.name!r} both act on {twice[0]}, where the later would undo the earlier; "
-                "leave one of them out of the set"
-            )
-        seen |= dict.fromkeys(places, member.name)
-
-
-def _listed(part: Tensor | None) -> tuple[int, ...] | None:
-    return None if part is None else tuple(part.tolist())
+    for one, other in sorted({pair for own in sets for pair in combinations(sorted(own), 2)}):
+        require_members_apart([members[one], members[other]], n_pos=n_pos)
 
 
 def _combined(members: Sequence[Intervention | Combined]) -> Combined:

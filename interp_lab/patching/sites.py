@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from interp_lab.hooks import hook_names, n_heads_at
 from interp_lab.interventions import Intervention, patches
 from interp_lab.tasks import Pairs
-from interp_lab.types import HookedModel, Site, Tokens, head_name
+from interp_lab.types import Codec, HookedModel, Site, Tokens, head_name
 
 Granularity = Literal[
     "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out",
@@ -38,6 +38,8 @@ class SiteMap:
     """Row by row; the sites of a cell are patched together."""
     roles: tuple[str | None, ...]
     """Of each cell, where each prompt is patched: a role of the pairs; `None` where the sites say it, or everywhere."""
+    codec: Codec | None = None
+    """A dictionary whose latents the sites name."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -190,6 +192,7 @@ def map_patches(model: HookedModel, sites: SiteMap, pairs: Pairs, source: Tokens
             base=getattr(pairs, base),
             mask=pairs.mask,
             positions=None if role is None else pairs.roles[role],
+            codec=sites.codec,
         )
         made |= dict(zip(cells, found, strict=True))
     return [made[nth] for nth in range(len(sites.cells))]

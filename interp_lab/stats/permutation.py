@@ -105,13 +105,13 @@ def two_sample_test(
         difference = _group_difference(units, sizes, chosen)
         extreme += _count_extreme(difference, observed, tolerance=ROUNDING * n, alternative=alternative)
     statistic = _group_difference(totals.sums.reshape(-1, n), totals.counts, member[None])
-    symmetric = 2 if alternative == "two-sided" and 2 * n_first == n and len(set(totals.counts)) == 1 else 1
+    mirrored = alternative == "two-sided" and 2 * n_first == n  # groups that change places: the same size, other sign
     return _result(
         np.asarray(statistic.reshape(totals.mean.shape)),
         extreme,
         n_permutations=n_permutations,
         exact=exact,
-        n_best=symmetric,
+        n_best=2 if mirrored else 1,
     )
 
 

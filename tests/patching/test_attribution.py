@@ -297,6 +297,15 @@ class TestBridge:
         assert (np.abs(hooked.estimates).max(1) > 1e-4).all()
 
 
+HEAD, OTHER = Site.of_head(0, 0), Site.of_head(1, 0)
+
+
+def with_one_equal():
+    clean, corrupted, _ = pairs()
+    corrupted[1] = clean[1]
+    return corrupted
+
+
 class TestBadInput:
     def call(self, **changes):
         clean, corrupted, _ = pairs()
@@ -310,10 +319,16 @@ class TestBadInput:
                 {"corrupted": torch.ones(3, 6, dtype=torch.long)},
                 r"\(3, 7\) and corrupted ones \(3, 6\); pairs must be al",
             ),
-            ({"corrupted": pairs()[0]}, "are the same, so that nothing can be patched"),
+            ({"corrupted": pairs()[0]}, "the same prompt in pair 0"),
+            ({"corrupted": with_one_equal()}, "the same prompt in pair 1"),
             ({"groups": []}, "no sites to attribute to"),
-            ({"groups": [[]]}, "group 0 is"),
-            ({"groups": [[Site.of_head(0, 0), Site.of_head(0, 0)]]}, "each once"),
+            ({"groups": [[]]}, "group 0 is empty"),
+            ({"groups": [[Site.of_head(0, 0), Site.of_head(0, 0)]]}, "group 0 names 0.0 twice"),
+            ({"groups": [[HEAD, Site.of_head(0, 0, position=3)]]}, "names 0.0 and 0.0@3, which overlap in 7 tokens"),
+            ({"groups": [[Site.of_head(0, 0, position=at) for at in (3, -4)]]}, "names 0.0@3 and 0.0@-4, which"),
+            ({"groups": [[HEAD], [Site.of_head(0, 1)], [HEAD]]}, "groups 0 and 2 are the same, .*give it once"),
+            ({"groups": [[Site.of_head(0, 0, position=at)] for at in (3, -4)]}, "groups 0 and 1 are the same"),
+            ({"groups": [[HEAD, OTHER], [OTHER, HEAD]]}, "groups 0 and 1 are the same"),
             ({"groups": [[Site.of_head(0, 4)]]}, "head 4 is out of range"),
             ({"groups": [[Site.of_head(0, 0, position=7)]]}, "is 7, outside the 7 there are"),
             ({"groups": [[Site("blocks.0.mlp.hook_post", latent=32)]]}, "is 32, outside the 32 there are"),

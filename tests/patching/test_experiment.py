@@ -8,14 +8,21 @@ import torch
 
 from interp_lab.claims import Grade, Split
 from interp_lab.models import load_model
-from interp_lab.organisms.compiled import compile_model
 from interp_lab.patching import experiment
 from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch
 from interp_lab.patching.experiment import Patching
+from interp_lab.patching.parts import parts_of
 from interp_lab.patching.worked import HEADS, STREAM
-from interp_lab.tasks import TextPair
-from interp_lab.tasks.alignment import pairs_of_rows
-from tests.patching.results import config_of, effects_at, grammar_drawn_once, grammar_model, measure, only, organism
+from tests.patching.results import (
+    config_of,
+    effects_at,
+    grammar_drawn_once,
+    grammar_model,
+    linear_pairs,
+    measure,
+    only,
+    organism,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,7 +94,7 @@ class TestIdentities:
             assert shown.low < shown.estimate < shown.high
 
     def test_baselines_are_those_of_the_model(self, result):
-        pairs = Patching(result.config)._parts(organism())[Split.REPORT].pairs
+        pairs = parts_of(organism(), result.config).by_split[Split.REPORT].pairs
         with torch.inference_mode():
             logits = organism()(pairs.clean, attention_mask=pairs.mask.long())
         rows = torch.arange(len(pairs))
@@ -132,31 +139,19 @@ class TestWorkedByHand:
         assert heads == {"0.0", "1.0", "1.1", "1.2"}
 
     def test_the_head_that_works_against_the_answer_is_below_zero(self, linear):
-        (claim,) = [claim for claim in linear.claims() if "clean value at 1.1 " in claim.statement]
-        assert claim.effect.effect.estimate == pytest.approx(-3 / 8, abs=1e-4)
+        claims = [claim for claim in linear.claims() if claim.statement.startswith("1.1 ")]
+        assert [claim.statement for claim in claims] == [
+            "1.1 works against the answer: its clean value takes more of it away in corrupted prompts (organism)",
+            "1.1 works against the answer: its corrupted value brings more of it to clean prompts (organism)",
+        ]
+        for claim in claims:
+            assert claim.effect.effect.estimate == pytest.approx(-3 / 8, abs=1e-4)
+            assert claim.grade is Grade.REPLICATED
+        assert not [claim for claim in linear.claims() if "value at 1.1 " in claim.statement]
 
     def test_idle_heads_are_exactly_idle(self, linear):
         for name in ("0.1", "0.2", "0.3", "1.3"):
             assert np.abs(linear.report.changes[:, linear.names.index(name)]).max() < 1e-4
-
-
-def linear_pairs(model, name, n, *, seed, reserved):
-    """The compiled model's own pairs as pairs of 6 templates, of others if reserved."""
-    drawn = compile_model("compiled/linear").sample_pairs(n, seed)
-    texts = [
-        TextPair(f"clean {nth}", f"corrupted {nth}", (str(int(right)),), (str(int(wrong)),), f"{reserved}-{nth % 6}",
-                 reserved=reserved)
-        for nth, (right, wrong) in enumerate(zip(drawn.answers, drawn.wrong, strict=True))
-    ]  # fmt: skip
-    rows = [[tuple(row) for row in tokens.tolist()] for tokens in (drawn.clean, drawn.corrupted)]
-    answers = [tuple(((int(token),),) for token in tokens) for tokens in (drawn.answers, drawn.wrong)]
-    last = drawn.clean.shape[1] - 1
-    roles = [{"start": 0, "two back": last - 2, "one back": last - 1}] * n
-    return pairs_of_rows(
-        model, texts, clean=rows[0], corrupted=rows[1], roles=roles, name="linear",
-        texts=([text.clean for text in texts], [text.corrupted for text in texts]),
-        answers=(answers[0], answers[1], answers[1]),
-    )  # fmt: skip
 
 
 class TestHonesty:
@@ -165,7 +160,9 @@ class TestHonesty:
         assert untrained.effect_unit == "logits"
         assert "its interval covers zero: effects are given raw" in untrained.summary()
         assert "nothing to take a share of" in untrained.sections()[0].suggests
-        assert all(claim.grade is Grade.DESCRIPTIVE for claim in untrained.claims())
+        assert untrained.claims() == []
+        assert untrained.summary().split("\n")[-1].startswith("not asked: the corruption costs ")
+        assert "which covers zero, so that there is nothing to bring back" in untrained.summary()
 
     def test_a_site_that_is_made_inert_gets_no_claim(self, result):
         """Head 0.2 is what the organism needs most; without its output weights there is nothing to patch."""
@@ -178,7 +175,8 @@ class TestHonesty:
 
     def test_with_the_own_value_as_control_nothing_is_chosen(self, monkeypatch):
         """The sabotaged control does all that the patch does."""
-        sabotaged = {**experiment._RUNS, Patch.DENOISE_NULL: experiment._RUNS[Patch.DENOISE]}
+        runs = experiment._RUNS
+        sabotaged = {**runs, Patch.DENOISE_NULL: runs[Patch.DENOISE], Patch.NOISE_NULL: runs[Patch.NOISE]}
         monkeypatch.setattr(experiment, "_RUNS", sabotaged)
         only(monkeypatch, linear_pairs)
         found = measure(load_model("compiled/linear"), task="induction", sites=("z",), n_held_out=None)
@@ -222,7 +220,7 @@ class TestHonesty:
 class TestSplits:
     @pytest.fixture(scope="class")
     def parts(self):
-        return Patching(config_of(task="grammar/facts"))._parts(grammar_model())
+        return parts_of(grammar_model(), config_of(task="grammar/facts")).by_split
 
     def test_selection_and_report_share_templates_and_no_pair(self, parts):
         select, report = parts[Split.SELECT].pairs, parts[Split.REPORT].pairs
@@ -249,30 +247,31 @@ class TestSplits:
     def test_the_selection_split_is_patched_only_as_choosing_needs(self, result):
         measured = {patch: np.isfinite(result.select.changes[nth]).all() for nth, patch in enumerate(PATCHES)}
         assert {patch for patch, there in measured.items() if there} == set(TO_CHOOSE)
-        assert np.isnan(result.select.changes[PATCHES.index(Patch.NOISE)]).all()
+        assert np.isnan(result.select.changes[PATCHES.index(Patch.DENOISE_OTHER)]).all()
         assert np.isfinite(result.report.changes).all()
         assert np.isfinite(result.held_out.changes).all()
 
     def test_partners_with_the_same_answers_where_all_splits_have_them(self):
         """Loans are granted or denied: a partner of the other kind would speak for the clean answer."""
         changes = {"task": "grammar/loans/neighbourhood"}
-        for part in Patching(config_of(**changes))._parts(grammar_model()).values():
+        same = parts_of(grammar_model(), config_of(**changes))
+        assert same.same_answers
+        for part in same.by_split.values():
             assert part.pairs.answers == part.others.answers
-        free = Patching(config_of(**changes, partners="any"))._parts(grammar_model())
-        assert any(part.pairs.answers != part.others.answers for part in free.values())
+        free = parts_of(grammar_model(), config_of(**changes, partners="any"))
+        assert not free.same_answers
+        assert any(part.pairs.answers != part.others.answers for part in free.by_split.values())
 
     def test_no_held_out_templates_if_none_are_wanted(self):
-        assert set(Patching(config_of(**FACTS, n_held_out=None))._parts(grammar_model())) == {
-            Split.SELECT,
-            Split.REPORT,
-        }
+        drawn = parts_of(grammar_model(), config_of(**FACTS, n_held_out=None))
+        assert set(drawn.by_split) == {Split.SELECT, Split.REPORT}
 
 
 class TestSeed:
     def test_same_seed_same_bits_and_another_seed_others(self, untrained):
         assert same_bits(measure(grammar_model(n_layers=2), **FACTS), untrained)
-        other = Patching(config_of(**FACTS, seed=1))._parts(grammar_model())
-        same = Patching(untrained.config)._parts(grammar_model())
+        other = parts_of(grammar_model(), config_of(**FACTS, seed=1)).by_split
+        same = parts_of(grammar_model(), untrained.config).by_split
         assert other[Split.REPORT].pairs.clean_texts != same[Split.REPORT].pairs.clean_texts
         assert other[Split.HELD_OUT].pairs.clean_texts != same[Split.HELD_OUT].pairs.clean_texts
 

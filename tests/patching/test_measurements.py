@@ -9,7 +9,7 @@ from interp_lab.claims import Grade, Split
 from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch, as_shares
 from interp_lab.patching.choice import MapLabels, choose
 from interp_lab.stats import benjamini_hochberg, bootstrap_interval, paired_difference
-from tests.patching.results import PER_TEMPLATE, config_of, made, split
+from tests.patching.results import N_TEMPLATES, PER_TEMPLATE, config_of, made, split
 
 MAPS = {"z": MapLabels(("0",), ("0", "1", "2", "3"), "layer", "head", 0)}
 MEANS = (1.5, 0.8, 0.0, -0.6)
@@ -76,6 +76,26 @@ class TestSigns:
         assert result.disagrees.tolist() == [False, True, True, False]
         assert np.allclose(result.disagreement.estimate, [0, 0.5, -0.5, 0], atol=0.05)
 
+    def test_disagreement_is_corrected_over_all_sites(self):
+        """Of 800 sites at which both ways do the same 5% would be told to disagree: some 40 of them."""
+        idle = split((0.0,) * 800, seed=3)
+        found = made(idle, idle, smallest_effect=0.0)
+        alone = found.disagreement
+        assert ((alone.low > 0) | (alone.high < 0)).sum() > 15
+        assert found.disagrees.sum() == 0
+        assert found.metrics()["n_disagreements"] == 0
+        p = paired_difference(
+            *(found.in_unit(idle, idle.effect(patch)) for patch in (Patch.DENOISE, Patch.NOISE)), idle.clusters
+        ).p
+        assert found.disagreement_p == pytest.approx(benjamini_hochberg(p))
+
+    def test_disagreement_needs_the_margin_too(self):
+        """0.06 logits of 2 are 3%: clear of zero, and below the 5% that is asked for."""
+        both = split((1.0, 0.06, 0.0, 0.0), noise=(1.0, 0.0, 0.0, 0.0), noisy=0.002)
+        assert made(both, both).disagreement_p[1] == 4 * 2 / 2**N_TEMPLATES  # the least there is, of four sites
+        assert made(both, both).disagrees.tolist() == [False] * 4
+        assert made(both, both, smallest_effect=0.01).disagrees.tolist() == [False, True, False, False]
+
     def test_specificity_is_what_another_clean_prompt_does_not_bring(self):
         result = made(split(MEANS), split(MEANS, seed=1))
         assert np.allclose(result.specificity.estimate, np.array(MEANS) / 4, atol=0.05)
@@ -95,6 +115,29 @@ class TestChoosing:
         means = (1.5, 0.8, 0.01, -0.6)
         assert choose(split(means, null=(0, 0, 1.5, 0)), MAPS, config=config_of(n_top=4)).tolist() == [0, 1, 3]
         assert choose(split(means, null=(0, 1.0, 0, -0.9)), MAPS, config=config_of(n_top=4)).tolist() == [0]
+
+    def test_takes_what_is_needed_and_does_not_suffice(self):
+        """Site 2 does nothing denoised, and everything is lost without it; ordered by the larger of both."""
+        held = split((1.5, 0.8, 0.0, 0.0), noise=(1.5, 0.8, 1.2, 0.0))
+        assert choose(held, MAPS, config=config_of(n_top=4)).tolist() == [0, 2, 1]
+        assert choose(held, MAPS, config=config_of(n_top=2)).tolist() == [0, 2]
+
+    def test_takes_the_larger_of_both_in_size_and_whatever_the_sign(self):
+        held = split((0.5, 0.8, 0.0, -0.6), noise=(0.0, 0.0, 0.0, -1.0))
+        assert choose(held, MAPS, config=config_of(n_top=2)).tolist() == [3, 1]
+
+    def test_takes_no_site_that_is_clear_in_neither_direction(self):
+        """Noising site 0 does as much with any other clean prompt, and denoising it does nothing."""
+        held = split((0.0, 0.8, 0.0, 0.0), noise=(1.5, 0.0, 0.0, 0.0), null=(-1.5, 0.0, 0.0, 0.0))
+        control = held.changes[PATCHES.index(Patch.NOISE)]
+        held = with_changes(held, Patch.NOISE_NULL, control)
+        held = with_changes(held, Patch.DENOISE_NULL, np.zeros_like(control))
+        assert choose(held, MAPS, config=config_of(n_top=4)).tolist() == [1]
+
+    def test_leaves_out_what_is_not_asked_about_and_does_not_count_it(self):
+        left_out = np.array([True, False, False, False])
+        assert choose(split(MEANS), MAPS, config=config_of(n_top=3), left_out=left_out).tolist() == [1, 3]
+        assert choose(split(MEANS), MAPS, config=config_of(), left_out=np.ones(4, dtype=bool)).tolist() == []
 
     def test_takes_nothing_where_there_is_nothing(self):
         assert choose(split((0.0,) * 4), MAPS, config=config_of()).tolist() == []
@@ -150,10 +193,26 @@ class TestClaims:
         assert set(grades(made(*small, smallest_effect=0.01))) == {Grade.CAUSAL}
 
     def test_say_which_way_and_of_what_model(self):
-        first, *_, last = made(split(MEANS), split(MEANS, seed=1)).claims()
-        assert first.statement == "The clean value at 0.0 brings the answer back in corrupted prompts (organism)"
-        assert last.statement == "The corrupted value at 0.3 takes the answer away in clean prompts (organism)"
-        assert first.observed.startswith("the corruption costs 1.964 [1.898, 2.007] logits")
+        """Sites 0 and 1 bring the answer, site 3 works against it: its share is -0.3."""
+        claims = made(split(MEANS), split(MEANS, seed=1)).claims()
+        assert [claim.statement for claim in claims] == [
+            "The clean value at 0.0 brings the answer back in corrupted prompts (organism)",
+            "The clean value at 0.1 brings the answer back in corrupted prompts (organism)",
+            "0.3 works against the answer: its clean value takes more of it away in corrupted prompts (organism)",
+            "The corrupted value at 0.0 takes the answer away in clean prompts (organism)",
+            "The corrupted value at 0.1 takes the answer away in clean prompts (organism)",
+            "0.3 works against the answer: its corrupted value brings more of it to clean prompts (organism)",
+        ]
+        assert all(("against" in claim.statement) == (claim.effect.effect.estimate < 0) for claim in claims)
+        assert claims[0].observed.startswith("the corruption costs 1.964 [1.898, 2.007] logits")
+
+    def test_on_sets_that_work_against_the_answer_say_so(self):
+        report = split(MEANS, seed=1)
+        for size, says in ((1.6, "carry what the corruption changes"), (-0.6, "work against the answer")):
+            own = np.concatenate([np.full((1, 32), size), np.zeros((5, 32))])
+            claim = made(split(MEANS), replace(report, sets=own[None])).claims()[-1]
+            assert claim.statement == f"The chosen sites of z together {says} in organism"
+            assert claim.grade is Grade.CAUSAL
 
     def test_on_sets_compare_with_random_ones(self):
         report = split(MEANS, seed=1)

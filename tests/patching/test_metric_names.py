@@ -68,4 +68,5 @@ def test_a_metric_of_ones_own_takes_the_place_of_the_name():
     own = small().measure(organism(), metric=lambda model, pairs: pairs.probability_difference())
     named = small(metric="probability_difference").measure(organism())
     assert own.unit == "probability"
+    assert own.not_asked is None
     assert own.report.changes == pytest.approx(named.report.changes, nan_ok=True)

@@ -150,6 +150,14 @@ class TestRecall:
             assert found_of_top(exact, [kept], top=1) == (1.0, ())
         assert found_of_top(exact, [3], top=1)[0] == 0.0
 
+    def test_is_not_defined_where_no_patch_does_anything(self):
+        assert found_of_top(np.zeros((4, 3)), [0, 1], top=2) == (None, ())
+        idle = on_compiled("compiled/linear", groups=HEADS[1:4], keep=2)
+        assert np.abs(idle.all_exact.changes).max() == 0
+        assert (idle.recall, idle.missed) == (None, ())
+        assert "recall is not defined: every exact effect is zero" in idle.summary()
+        assert "largest exact effects" not in idle.summary()
+
 
 class TestCost:
     @pytest.mark.parametrize(
@@ -210,7 +218,8 @@ class TestBadInput:
             ({"metric": rank(torch.tensor([1, 2, 3]))}, "has no gradient"),
             ({"corrupted": torch.ones(3, 6, dtype=torch.long)}, "make the prompts of a pair equally long"),
             ({"clusters": ["a", "b"]}, "2 cluster labels for 3 examples"),
-            ({"groups": [[Site.of_head(0, 4)]] * 3}, "head 4"),
+            ({"groups": [*HEADS[:2], [Site.of_head(0, 4)]]}, "head 4"),
+            ({"groups": [*HEADS[:3], HEADS[1]]}, "groups 1 and 3 are the same"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )

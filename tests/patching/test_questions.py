@@ -57,8 +57,12 @@ class TestSites:
         assert found.names[found.chosen[0]] == "1.0"
         assert effects_at(found, "1.0", Patch.NOISE) > 0.8
         assert abs(effects_at(found, "0.0", Patch.NOISE)) < 0.02
-        assert not [claim for claim in found.claims() if " at 0.0 " in claim.statement]
-        # The task has two reserved templates: too few to replicate anything on.
+        told = {claim.grade for claim in found.claims() if " at 0.0 " in claim.statement}
+        assert told <= {Grade.DESCRIPTIVE}
+        # The task has two reserved templates: too few to replicate anything on, and the summary says so.
+        assert found.summary().endswith(
+            "claims hold; not testable on held-out templates: 2 templates cannot reject at 5%: hold out at least 4"
+        )
         assert max(claim.grade for claim in found.claims()) is Grade.CAUSAL
 
     def test_attention_only_models_have_no_maps_of_mlps(self):
@@ -136,8 +140,8 @@ class TestBadInput:
     def test_too_few_pairs_for_a_control(self, tmp_path):
         """One pair of each template: whom should it be compared with?"""
         lines = [
-            {"clean": f"{' '.join(['the'] * (nth % 4))} the capital of Germany is", "answer": " Berlin",
-             "corrupted": f"{' '.join(['the'] * (nth % 4))} the capital of France is", "wrong": " Paris",
+            {"clean": f"{' '.join(['the'] * nth)} the capital of Germany is", "answer": " Berlin",
+             "corrupted": f"{' '.join(['the'] * nth)} the capital of France is", "wrong": " Paris",
              "template": f"t{nth // 2}"}
             for nth in range(16)
         ]  # fmt: skip

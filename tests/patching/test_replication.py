@@ -51,13 +51,16 @@ def as_published(**signs) -> PatchingResult:
         provenance=Provenance(
             "patching", ModelIdentity(MODEL, WeightProcessing(), 12, 768, 50257), 0, "cpu", "float32"
         ),
+        metric="logit_difference",
         unit="logits",
+        same_answers=False,
         names=tuple(head_name((layer, head)) for layer in range(N_HEADS) for head in range(N_HEADS)),
         maps={"z": MapLabels(labels, labels, "layer", "head", 0)},
         select=held,
         report=held,
         held_out=None,
         chosen=np.array([], dtype=np.int64),
+        by_construction=np.zeros(N_HEADS * N_HEADS, dtype=bool),
     )
 
 
@@ -128,6 +131,23 @@ class TestScript:
         assert "2.2 previous token" in told  # a head that it has not
         assert "is not gpt2-small: the published figures say nothing about it" in told
         assert (next((tmp_path / "out").iterdir()) / "config.yaml").is_file()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--model=organism"], "error: "),  # it reads the words of the grammar only
+            (["--n_top=none"], "error: "),
+            (["--config=nowhere.yaml"], "error: no config file at nowhere.yaml"),
+        ],
+        ids=["a model that lacks the words", "a value", "no file"],
+    )
+    def test_tells_an_error_in_one_line(self, tmp_path, monkeypatch, arguments, message):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["replicate_ioi.py", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        assert str(stopped.value).startswith(message)
+        assert stopped.value.code not in (0, None)
 
 
 def tiny_gpt2(directory: Path) -> Path:

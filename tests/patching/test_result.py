@@ -44,7 +44,7 @@ class TestSummary:
         nothing = made(split((0.0,) * 4), split((0.0,) * 4, seed=1))
         assert nothing.summary().split("\n")[1:] == [
             "no site was clear of its control",
-            "0 of 0 claims hold, 0 also on held-out templates",
+            "0 of 0 claims hold; not testable on held-out templates: there are none",
         ]
         assert "so none was tested" in nothing.sections()[0].suggests
         assert "chosen" not in nothing.figures()
@@ -153,7 +153,7 @@ class TestOnDisk:
     def test_what_was_not_measured_stays_unmeasured(self, untrained, tmp_path):
         keep(untrained, run_dir=tmp_path)
         select = load_result(tmp_path).select
-        assert np.isnan(select.changes[PATCHES.index(Patch.NOISE)]).all()
+        assert np.isnan(select.changes[PATCHES.index(Patch.DENOISE_OTHER)]).all()
         assert np.isfinite(select.changes[PATCHES.index(Patch.DENOISE)]).all()
 
 

@@ -270,6 +270,14 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"'zero ablation of 1.0' and 'zero ablation of 1.0' both act on 1.0"):
             self.measure(members)
 
+    @pytest.mark.parametrize(("first", "second"), [(None, 3), (-4, 3)], ids=["everywhere", "from the end"])
+    def test_members_that_overlap(self, first, second):
+        """Prompts have 7 tokens: position -4 is position 3."""
+        sites = [[Site.of_head(0, 0, position=first)], [Site.of_head(0, 0, position=second)]]
+        members = ablations(model_of("GPT-2"), sites, kind=Ablation.ZERO)
+        with pytest.raises(ValueError, match=r"both act on 0\.0.* and 0\.0@3, where the later would undo"):
+            self.measure(members)
+
     def test_templates_of_other_prompts(self, members):
         with pytest.raises(ValueError, match="2 templates for 3 prompts"):
             self.measure(members[:2], templates=["a", "b"])

@@ -164,9 +164,17 @@ class TestOwnGroups:
             (("5.0",), "layer 5 of .* is out of range: the model has layers 0 to 1"),
             (("0.hook_mlp_uot",), r"no hook point 'blocks.0.hook_mlp_uot'; did you mean 'blocks.0.hook_mlp_out'"),
             (("1.0", "1.0"), "names 1.0 twice"),
+            (("1.0", "1.0@3"), "the group 1.0[+]1.0@3 names 1.0 and 1.0@3, which overlap"),
             (("1.0@99",), "position of .* is 99, outside the"),
         ],
-        ids=["no such head", "no such layer", "no such hook point", "duplicate sites", "outside the prompt"],
+        ids=[
+            "no such head",
+            "no such layer",
+            "no such hook point",
+            "duplicate sites",
+            "overlapping sites",
+            "outside the prompt",
+        ],
     )
     def test_that_the_model_or_the_prompts_have_not(self, model, pairs, group, message):
         with pytest.raises(ValueError, match=message):

@@ -92,6 +92,17 @@ class TestTwoSamples:
         result = two_sample_test(np.array([5.0, 6.0, 1.0, 2.0, 3.0]), self.first)
         assert (float(result.statistic), float(result.p), result.exact) == (3.5, 1 / 10, True)
 
+    @pytest.mark.parametrize(
+        "sizes", [(1, 1, 1, 1), (1, 2, 3, 5), (2, 1, 1)], ids=["alike", "unequal", "uneven groups"]
+    )
+    @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+    def test_the_smallest_p_is_the_least_that_any_values_give(self, sizes, alternative):
+        """Brute force: 2,000 draws of values. Halves that change places give the same difference with another sign."""
+        clusters = np.repeat(np.arange(len(sizes)), sizes)
+        values = np.random.default_rng(0).normal(size=(2000, len(clusters)))
+        found = two_sample_test(values, clusters < len(sizes) // 2, clusters, alternative=alternative)
+        assert found.smallest_p == pytest.approx(found.p.min())
+
     def test_the_direction_of_the_alternative(self):
         values = np.array([5.0, 6.0, 1.0, 2.0, 3.0])
         assert two_sample_test(values, self.first, alternative="greater").p == 1 / 10

@@ -1,0 +1,65 @@
+"""Is there a behaviour to carry, and are there enough templates to say so? What has to hold before anything is claimed.
+
+Whatever changes a metric on average can be patched, and gets effects with intervals clear of zero: a model that prefers
+the wrong answer, or a KL divergence, which is there in any model. Claims speak of the answer, and need one.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from interp_lab.effects import metric_values
+from interp_lab.patching.changes import SplitMeasurements
+from interp_lab.patching.metric_names import COSTS
+from interp_lab.stats import feasible_test, mean_interval, paired_difference
+from interp_lab.tasks import Pairs
+from interp_lab.types import HookedModel
+
+
+def preference(model: HookedModel, pairs: Pairs) -> Float[np.ndarray, " example"]:
+    """Return the logit difference of right and wrong answers on the clean prompts minus that on the corrupted ones.
+
+    Above zero where the model tells the two prompts apart in favour of the answer (logits). Of answers of several
+    tokens, the log odds of the first ones (nats).
+    """
+    if pairs.single_token:
+        runs, metric = (pairs.clean, pairs.corrupted), pairs.logit_difference()
+        clean, corrupted = (metric_values(model, tokens, metric, mask=pairs.mask) for tokens in runs)
+        return clean - corrupted
+    total = np.zeros(len(pairs))
+    for side, spoken in ((1, pairs.teacher_forced()), (-1, pairs.teacher_forced(wrong=True))):
+        metric = spoken.log_probability()
+        for sign, tokens in ((1, spoken.clean), (-1, spoken.corrupted)):
+            total += side * sign * metric_values(model, tokens, metric, mask=spoken.mask)
+    return total
+
+
+def lacks_behaviour(split: SplitMeasurements, *, metric: str, unit: str, level: float, seed: int) -> str | None:
+    """Return why the pairs of a split show no behaviour whose carriers could be asked for; `None` if they do.
+
+    The corruption must cost something clear of zero, in the direction that the metric calls better: costs must rise,
+    and anything else fall. For costs, the model must besides prefer the answer more clearly on the clean prompts.
+    """
+    total = mean_interval(split.total, split.clusters, level=level, seed=seed)
+    if not total.excludes(0.0):
+        return f"the corruption costs {total} {unit}, which covers zero, so that there is nothing to bring back"
+    if (total.estimate < 0) != (metric in COSTS):
+        return f"by {metric} it is the corrupted prompts that come out better: the corruption costs {total} {unit}"
+    if metric not in COSTS:
+        return None
+    prefers = mean_interval(split.preference, split.clusters, level=level, seed=seed)
+    if prefers.low > 0:
+        return None
+    return (
+        f"{metric} does not compare right with wrong answers, and of the logit difference between them the corruption "
+        f"costs {prefers} logits, which is not clear of zero"
+    )
+
+
+def too_few_templates(split: SplitMeasurements, *, n_tests: int, fdr: float) -> str | None:
+    """Return why no test over the templates of a split could reject; `None` if one can."""
+    n_clusters = len(set(split.clusters.tolist()))
+    nothing = np.zeros_like(split.total)[None]
+    test = feasible_test(n_clusters, n_tests=n_tests)
+    if paired_difference(nothing, nothing, split.clusters, test=test).smallest_p < fdr:
+        return None
+    return f"{n_clusters} templates cannot reject at {fdr:.0%}"

@@ -1,0 +1,75 @@
+"""What activation patching found, in words."""
+
+from interp_lab.claims import Grade
+from interp_lab.patching.changes import Patch
+from interp_lab.patching.claimed import PatchingClaims
+
+_DOES_NOT_SHOW = (
+    "How a site does what it does, or through which path: a residual stream carries whatever was written below it. A "
+    "site without an effect may be backed up by another (look where denoising and noising disagree). The maps show "
+    "every site; framed ones were chosen on other prompts, and only these were tested."
+)
+_ONE_TEMPLATE = " All prompts are of one template: intervals are those of its prompts, and say nothing of others."
+
+
+def summary(found: PatchingClaims) -> str:
+    """Return what was found, in a few lines; the last one says how much is claimed, or why nothing."""
+    held, unit = found.report, found.effect_unit
+    lines = [
+        f"{found.config.task} in {found.config.model}: {found.metric} {held.clean.mean():.2f} clean, "
+        f"{held.corrupted.mean():.2f} corrupted; the corruption costs {found.total} {found.unit}"
+    ]
+    if not found.is_normalised:
+        lines.append("its interval covers zero: effects are given raw")
+    for site in map(int, found.chosen):
+        denoised, noised = (found.intervals[patch].at(site) for patch in (Patch.DENOISE, Patch.NOISE))
+        lines.append(f"{found.names[site]}: denoising {denoised}, noising {noised} ({unit})")
+    if not len(found.chosen) and found.not_asked is None:
+        lines.append("no site was clear of its control")
+    return "\n".join([*lines, _how_much_holds(found)])
+
+
+def _how_much_holds(found: PatchingClaims) -> str:
+    if found.not_asked is not None:
+        return f"not asked: {found.not_asked}"
+    grades = [claim.grade for claim in found.claims()]
+    holding = f"{sum(map(bool, grades))} of {len(grades)} claims hold"
+    if found.not_replicable is not None:
+        return f"{holding}; not testable on held-out templates: {found.not_replicable}"
+    return f"{holding}, {sum(grade >= Grade.REPLICATED for grade in grades)} also on held-out templates"
+
+
+def suggests(found: PatchingClaims) -> str:
+    """Return what the figures say, and on what terms."""
+    total = f"The corruption costs {found.total} {found.unit} ({found.metric}). "
+    if not found.is_normalised:
+        total += (
+            "Its interval covers zero, so there is nothing to take a share of: effects are given raw, and what they "
+            "are effects on is not established. "
+        )
+    if found.not_asked is not None:
+        return f"{total}Nothing is claimed. Not asked: {found.not_asked}."
+    if not len(found.chosen):
+        return f"{total}No site was clear of its control on the selection split, so none was tested."
+    told = (
+        f"{total}A site matters if its own clean value brings back, or its own corrupted value takes away, more than "
+        f"{found.margin:.0%} of that, and that much more than the value of {found.another('corrupted')} (to noise, of "
+        f"{found.another('clean')}) does; below zero, it works against the answer. In the table denoise other is what "
+        f"{found.another('clean')} brings back, and specificity what the own one does beyond that."
+    )
+    if found.not_replicable is None:
+        return told
+    return f"{told} Not testable on held-out templates: {found.not_replicable}."
+
+
+def does_not_show(found: PatchingClaims) -> str:
+    """Return what the figures leave open."""
+    screened = [name for name, always in zip(found.names, found.by_construction, strict=True) if always]
+    told = _DOES_NOT_SHOW
+    if screened:
+        told += (
+            f" {', '.join(screened)}: in any model all that differs between the prompts of a pair passes here (in some "
+            "pairs, perhaps, nothing), so that what patching does follows from the prompts; none of these is chosen, "
+            'put into a set or claimed ("by construction" in the table).'
+        )
+    return told if found.report.has_templates else told + _ONE_TEMPLATE
