@@ -68,6 +68,7 @@ EXPERIMENTS: Mapping[str, Entry] = {
 KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.attention.known_answers:rows",
     "interp_lab.patching.known_answers:rows",
+    "interp_lab.patching.ablating.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 

@@ -4,6 +4,7 @@ from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
 from interp_lab.attention.relations import AttentionRelations, AttentionRelationsConfig, AttentionRelationsResult
 from interp_lab.attention.result import AttentionHeadsResult
+from interp_lab.attention.verdicts import Verdict
 
 __all__ = [
     "AttentionHeads",
@@ -12,4 +13,5 @@ __all__ = [
     "AttentionRelations",
     "AttentionRelationsConfig",
     "AttentionRelationsResult",
+    "Verdict",
 ]

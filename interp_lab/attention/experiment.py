@@ -7,7 +7,8 @@ import torch
 
 from interp_lab.attention.behaviours import BehaviourPrompts, TextParts, behaviours
 from interp_lab.attention.config import AttentionHeadsConfig
-from interp_lab.attention.head_effects import HeadSet, look_alikes, measure_effects, partners
+from interp_lab.attention.head_effects import look_alikes, measure_effects, partners
+from interp_lab.attention.head_sets import HeadSet
 from interp_lab.attention.head_types import HeadType, delimiters_of, head_types
 from interp_lab.attention.looks import REPEATS, TEXT, Looks
 from interp_lab.attention.masks import MaskOf
@@ -43,7 +44,7 @@ class AttentionHeads(ModelExperiment[AttentionHeadsConfig, AttentionHeadsResult]
 
     Types are chosen on half of the sequences and on a second period; scores and effects are reported on the other
     half, effects again on text that no choice has seen. The controls of an ablation are the heads of no type, each
-    alone; of a set of heads, random sets of as many of these.
+    alone; of a set of heads, random sets of as many of these. The spread of controls counts.
     """
 
     name = NAME

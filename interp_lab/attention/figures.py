@@ -7,6 +7,7 @@ from interp_lab.attention.head_types import SECOND_COPY, TASK
 from interp_lab.attention.looks import REPEATS
 from interp_lab.attention.measurements import HeadMeasurements
 from interp_lab.attention.readings import COMPOSITIONS
+from interp_lab.attention.statements import told_heads
 from interp_lab.claims import Split
 from interp_lab.plots import AttentionView, head_map, interval_plot
 from interp_lab.types import head_name
@@ -54,14 +55,14 @@ def effect_plots(found: HeadMeasurements) -> dict[str, go.Figure]:
     """Return per behaviour the heads that look or act, beside the heads of no type, and sets beside their members."""
     plots = {}
     for behaviour in found.behaviours:
-        shown = [head for head in found.evidence[behaviour] if found.verdict(head, behaviour)][:_MOST_ROWS]
+        shown = told_heads(found, behaviour)[:_MOST_ROWS]
         if shown:
             effects = [found.evidence[behaviour][head][0] for head in shown]
             series = {
                 "effect": [e.effect for e in effects],
                 "effect minus control": [e.versus_control for e in effects],
             }
-            names = [f"{head_name(head)}: {found.verdict(head, behaviour)}" for head in shown]
+            names = [f"{head_name(head)}: {found.says(head, behaviour)}" for head in shown]
             name = "effects" if behaviour == SECOND_COPY else f"effects, {behaviour}"
             plots[name] = interval_plot(
                 series, names, title="ablated heads against heads of no type, report half", unit=_unit(found, behaviour)

@@ -2,48 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from jaxtyping import Float
 
 from interp_lab.attention.behaviours import BehaviourPrompts
 from interp_lab.attention.config import AttentionHeadsConfig
+from interp_lab.attention.head_sets import ALL, HeadSet, random_sets
 from interp_lab.attention.heads import all_heads
 from interp_lab.experiment import Progress, silent
-from interp_lab.types import HeadIndex, HookedModel, Site, head_name
-
-_ALL = "all "
-
-
-@dataclass(frozen=True)
-class HeadSet:
-    """Heads that are ablated together, and why."""
-
-    label: str
-    """What they have in common: a type, or that one may stand in for the other."""
-    behaviour: str
-    heads: tuple[HeadIndex, ...]
-
-    @property
-    def is_of_a_type(self) -> bool:
-        """Whether these are look-alikes, and not a head with its partner."""
-        return self.label.startswith(_ALL)
-
-    def __str__(self) -> str:
-        """`1.0+1.1`."""
-        return "+".join(map(head_name, self.heads))
-
-    def as_text(self) -> list[str]:
-        """Return what `from_text` reads."""
-        return [self.label, self.behaviour, *map(head_name, self.heads)]
-
-    @classmethod
-    def from_text(cls, words: Sequence[str]) -> "HeadSet":
-        """Rebuild from `as_text`; empty words at the end are left out."""
-        label, behaviour, *heads = (str(word) for word in words if str(word))
-        sites = [Site.named(head) for head in heads]
-        return cls(label, behaviour, tuple((site.layer or 0, site.head or 0) for site in sites))
+from interp_lab.types import HeadIndex, HookedModel, head_name
 
 
 @dataclass(frozen=True)
@@ -98,24 +66,13 @@ def measure_effects(
     )
 
 
-def random_sets(heads: Sequence[HeadIndex], size: int, *, n: int, seed: int) -> list[tuple[HeadIndex, ...]]:
-    """Return up to `n` different sets of `size` heads; fewer where there are not so many, and none of one set only."""
-    there = comb(len(heads), size) if size <= len(heads) else 0
-    if there < 2:
-        return []
-    rng, drawn = np.random.default_rng(seed), dict[tuple[int, ...], None]()
-    while len(drawn) < min(n, there):
-        drawn[tuple(sorted(rng.choice(len(heads), size=size, replace=False).tolist()))] = None
-    return [tuple(heads[place] for place in places) for places in drawn]
-
-
 def look_alikes(types: Mapping[HeadIndex, Sequence[str]], predicts: Mapping[str, str | None]) -> list[HeadSet]:
     """Return the heads of each type that predicts a behaviour, where there are several: backups hide each other."""
     sets = []
     for kind, behaviour in predicts.items():
         heads = tuple(head for head, kinds in types.items() if kind in kinds)
         if behaviour is not None and len(heads) > 1:
-            sets.append(HeadSet(f"{_ALL}{kind} heads", behaviour, heads))
+            sets.append(HeadSet(f"{ALL}{kind} heads", behaviour, heads))
     return sets
 
 
@@ -127,7 +84,7 @@ def partners(
     *,
     progress: Progress = silent,
 ) -> list[HeadSet]:
-    """Return for each head that looks the part and does nothing alone the head with which it does most.
+    """Return for each head that looks the part and is not missed alone the head together with which it is missed most.
 
     Most: by how much ablating both exceeds the sum of ablating each. To be run on prompts to choose on, since the
     largest of many is too large.

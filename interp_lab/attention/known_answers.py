@@ -13,9 +13,9 @@ from interp_lab.attention.experiment import AttentionHeads
 from interp_lab.attention.head_types import SECOND_COPY
 from interp_lab.attention.heads import chance_scores, head_scores, heads_that_look, typed_heads
 from interp_lab.attention.masks import HEAD_TYPES, MaskOf
-from interp_lab.attention.measurements import sum_of
 from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.attention.token_circuits import copied_tokens, token_states, unembedding
+from interp_lab.attention.verdicts import Verdict
 from interp_lab.attention.weights import head_weights
 from interp_lab.engine import Effects, sweep
 from interp_lab.experiment import KnownAnswer
@@ -114,7 +114,7 @@ def flags_look_alikes(*, roll: int = 0) -> tuple[bool, str]:
     truth = compile_model("compiled/look-alike").truth
     alike = [head for head, kinds in found.looks.of_heads.items() if "induction" in kinds]
     said = {head: found.verdict(head, SECOND_COPY) for head in alike}
-    expected = {head: "looks and acts" if head in truth.needed else "looks only" for head in alike}
+    expected = {head: Verdict.LOOKS_AND_ACTS if head in truth.needed else Verdict.LOOKS_ONLY for head in alike}
     told = ", ".join(f"{head_name(head)} {verdict}" for head, verdict in said.items())
     return bool(len(alike) > 1 and said == expected), told
 
@@ -127,12 +127,15 @@ def flags_backup(*, blind: bool = False) -> tuple[bool, str]:
     """
     found = _measured("compiled/backup")
     if blind:
-        sums = [np.stack([sum_of(one.changes[0], s.heads) for s in found.sets]) for one in found.effects.values()]
+        sums = [
+            np.stack([sum(one.changes[0][head] for head in s.heads) for s in found.sets])
+            for one in found.effects.values()
+        ]
         blinded = [replace(one, sets=own) for one, own in zip(found.effects.values(), sums, strict=True)]
         found = replace(found, effects=dict(zip(found.effects, blinded, strict=True)))
     head, backup = _redundant_pair()
-    said = found.verdict(head, SECOND_COPY)
-    return said == f"looks only; acts with {head_name(backup)}", f"{head_name(head)} {said}"
+    said = found.says(head, SECOND_COPY)
+    return said == f"{Verdict.BACKED_UP} by {head_name(backup)}", f"{head_name(head)} {said}"
 
 
 def reads_copying(name: str, *, shift: int = 0) -> tuple[bool, str]:
@@ -189,7 +192,7 @@ def rows() -> list[KnownAnswer]:
         ),
         KnownAnswer(
             "looks against acts, compiled/backup",
-            "1.0 acts with 2.1 only",
+            "1.0 is backed up by 2.1",
             flags_backup,
             partial(flags_backup, blind=True),
         ),

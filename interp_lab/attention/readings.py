@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from interp_lab.attention.attended import AttendedPairs, attended_pairs, merged,
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.head_types import HeadType
 from interp_lab.attention.heads import chance_scores, head_habits, head_scores, heads_that_look, pattern_hooks
-from interp_lab.attention.masks import first_token_mask, visible
+from interp_lab.attention.masks import Real, first_token_mask, visible
 from interp_lab.attention.token_circuits import copied_tokens, eigenvalue_scores, token_states, unembedding
 from interp_lab.attention.weights import HeadWeights, composition_scores, head_weights, rotated
 from interp_lab.hooks import capture
@@ -39,21 +40,27 @@ class HeadScores:
 
 
 def read_scores(
-    model: HookedModel, tokens: Tokens, types: Mapping[str, HeadType], config: AttentionHeadsConfig, *, compete: bool
+    model: HookedModel,
+    tokens: Tokens,
+    types: Mapping[str, HeadType],
+    config: AttentionHeadsConfig,
+    *,
+    compete: bool,
+    mask: Real | None = None,
 ) -> HeadScores:
     """Score every head of a model for every type, and the nulls on the same text.
+
+    Args:
+        mask: true at tokens, false at padding.
 
     Raises: ValueError, as `head_scores`.
     """
     masks = {name: one.mask for name, one in types.items()}
-    scores = head_scores(model, tokens, types=masks, compete=compete, batch_size=config.batch_size)
-    null = chance_scores(tokens, masks, compete=compete)
+    scored = partial(head_scores, tokens=tokens, compete=compete, mask=mask, batch_size=config.batch_size)
+    scores, null = scored(model, types=masks), chance_scores(tokens, masks, compete=compete, mask=mask)
     positional = {name: masks[name] for name, one in types.items() if one.null == "untrained"}
     if positional:
-        drawn = [
-            head_scores(one, tokens, types=positional, compete=compete, batch_size=config.batch_size)
-            for one in untrained_copies(model, config.n_untrained, seed=config.seed)
-        ]
+        drawn = [scored(one, types=positional) for one in untrained_copies(model, config.n_untrained, seed=config.seed)]
         every = np.stack(drawn, axis=1).reshape(len(positional), -1, len(tokens))  # type, draw and head, example
         best = every.mean(-1).argmax(1)
         for nth, name in enumerate(positional):
@@ -114,9 +121,11 @@ class Habits:
     """Mean number of tokens looked back."""
 
 
-def read_habits(model: HookedModel, tokens: Tokens, config: AttentionHeadsConfig) -> Habits:
-    """Return how every head spreads its attention."""
-    return Habits(*head_habits(model, tokens, batch_size=config.batch_size))
+def read_habits(
+    model: HookedModel, tokens: Tokens, config: AttentionHeadsConfig, *, mask: Real | None = None
+) -> Habits:
+    """Return how every head spreads its attention; `mask` is true at tokens, false at padding."""
+    return Habits(*head_habits(model, tokens, mask=mask, batch_size=config.batch_size))
 
 
 @dataclass(frozen=True)
@@ -135,14 +144,23 @@ class Attended:
 
 
 def read_attended(
-    model: HookedModel, select: Tokens, report: Tokens, heads: Sequence[HeadIndex], *, top: int = 3
+    model: HookedModel,
+    select: Tokens,
+    report: Tokens,
+    heads: Sequence[HeadIndex],
+    *,
+    top: int = 3,
+    masks: tuple[Real | None, Real | None] = (None, None),
 ) -> Attended:
     """Return the most attended pairs of tokens of some heads, the first token left out.
 
+    Args:
+        masks: of `select` and `report`; true at tokens, false at padding.
+
     Raises: ValueError, if no pair of tokens is common enough; see `top_pairs`.
     """
-    chosen = top_pairs(_pairs(model, select, heads), top=top)
-    again = _pairs(model, report, heads)
+    chosen = top_pairs(_pairs(model, select, heads, mask=masks[0]), top=top)
+    again = _pairs(model, report, heads, mask=masks[1])
     place = {(query, key): nth for nth, (query, key) in enumerate(again.pairs.tolist())}
     attention, chance = np.full((2, *chosen.query.shape), np.nan)
     for at in np.ndindex(*chosen.query.shape):
@@ -157,14 +175,17 @@ def read_attended(
     return Attended(tuple(map(head_name, heads)), query, key, attention, chance)
 
 
-def _pairs(model: HookedModel, tokens: Tokens, heads: Sequence[HeadIndex], *, batch_size: int = 16) -> AttendedPairs:
+def _pairs(
+    model: HookedModel, tokens: Tokens, heads: Sequence[HeadIndex], *, mask: Real | None, batch_size: int = 16
+) -> AttendedPairs:
     parts = []
-    for batch in tokens.split(batch_size):
-        kept = capture(model, batch, pattern_hooks(model))
+    for rows in torch.arange(len(tokens)).split(batch_size):
+        batch, real = tokens[rows], None if mask is None else mask[rows].to(tokens.device)
+        kept = capture(model, batch, pattern_hooks(model), mask=real)
         own = torch.stack([kept[f"blocks.{layer}.attn.hook_pattern"][:, head] for layer, head in heads], dim=1)
-        others = visible(batch) & ~first_token_mask(batch)
-        others[:, 0] = False  # it sees itself alone
-        parts.append(attended_pairs(own.float(), batch, among=others))
+        first = first_token_mask(batch, real)
+        others = visible(batch, real) & ~first & first.any(-1, keepdim=True)  # the first sees itself alone
+        parts.append(attended_pairs(own.float(), batch, real, among=others))
     return merged(parts)
 
 
@@ -177,8 +198,12 @@ class Example:
     patterns: Float[np.ndarray, "head query key"]
 
 
-def read_example(model: HookedModel, tokens: Tokens, heads: Sequence[HeadIndex]) -> Example:
-    """Return the attention of heads on the first of some sequences."""
+def read_example(
+    model: HookedModel, tokens: Tokens, heads: Sequence[HeadIndex], *, mask: Real | None = None
+) -> Example:
+    """Return the attention of heads on the first of some sequences; of a padded one, without its padding."""
+    if mask is not None:
+        tokens = tokens[:1, mask[0].to(tokens.device)]
     patterns = capture(model, tokens[:1], pattern_hooks(model))
     own = [patterns[f"blocks.{layer}.attn.hook_pattern"][0, head].float().cpu().numpy() for layer, head in heads]
     spelt = spellings(model, tokens[0].tolist())

@@ -52,7 +52,7 @@ def _row(result: AttentionHeadsResult, one: KnownHead) -> dict[str, object]:
     if one.head[0] < n_layers and one.head[1] < n_heads:
         score = looks.intervals[REPEATS].at(looks.types[REPEATS].index(one.kind), *one.head)
         found = one.kind in looks.of_heads.get(one.head, ())
-        effect, says = result.intervals(SECOND_COPY).at(*one.head), result.verdict(one.head, SECOND_COPY)
+        effect, says = result.intervals(SECOND_COPY).at(*one.head), result.says(one.head, SECOND_COPY)
     row |= {"measured": score.estimate, "low": score.low, "high": score.high, "found": found}
     row |= {"loss_rise": effect.estimate, "loss_rise_low": effect.low, "loss_rise_high": effect.high}
     return row | {"says": says}

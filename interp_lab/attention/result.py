@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interp_lab.attention import statements
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.figures import attention_view, change_maps, effect_plots, score_maps, typed_maps, weight_maps
-from interp_lab.attention.head_effects import BehaviourEffects, HeadSet
+from interp_lab.attention.head_effects import BehaviourEffects
+from interp_lab.attention.head_sets import HeadSet
 from interp_lab.attention.looks import Looks
 from interp_lab.attention.measurements import BEHAVIOURS, HeadMeasurements
 from interp_lab.attention.readings import Attended, Example, Habits, WeightReadings
 from interp_lab.attention.tables import ablation_rows, attended_rows, head_rows, score_rows, set_rows, weight_rows
-from interp_lab.claims import Grade, Split
+from interp_lab.attention.verdicts import verdict_metrics
+from interp_lab.claims import Claim, Grade, Split
 from interp_lab.experiment import Provenance, Section
-from interp_lab.types import head_name
 
 _SHORT = {Split.REPORT: "report", Split.HELD_OUT: "held_out"}
 _READINGS = {"habits": Habits, "weights": WeightReadings, "attended": Attended, "example": Example}
@@ -73,6 +75,7 @@ class AttentionHeadsResult(HeadMeasurements):
             **stakes,
             **{f"best_{kind}": score for kind, score in self.looks.best().items()},
             **{f"agreement_{text}": share for text, share in self.looks.agreement.items()},
+            **verdict_metrics(statements.verdicts(self)),
             "n_typed_heads": float(len(self.looks.of_heads)),
             "n_causal_claims": float(sum(claim.grade >= Grade.CAUSAL for claim in self.claims())),
             "n_backed_up_sets": float(sum(one.backs_up for one in self.set_findings)),
@@ -111,10 +114,11 @@ class AttentionHeadsResult(HeadMeasurements):
         acts = Section(
             title=f"What ablating the heads of {self.config.model} does",
             causal=True,
-            suggests=" ".join(self._acts_suggests(behaviour) for behaviour in self.behaviours),
+            suggests=" ".join(statements.acts_suggest(self, behaviour) for behaviour in self.behaviours),
             does_not_show="Through which path an effect comes about, nor that a head without an effect does nothing: "
             "others may stand in for it. Look-alikes were ablated together, and heads that look and do not act with "
-            "their likeliest partner; larger sets were not tried. The maps show every head, without control.",
+            "their likeliest partner; larger sets were not tried. Of three or more missed together, one may do "
+            "nothing. The maps show every head, without control.",
             figures={**change_maps(self), **effect_plots(self)},
             tables={name: tables[name] for name in ("heads", "sets", "ablations") if name in tables},
         )
@@ -139,33 +143,13 @@ class AttentionHeadsResult(HeadMeasurements):
         parts = [f"{share:.0%} on {text}" for text, share in self.looks.agreement.items()]
         return f"Types found on either half alone that are found on both: {', '.join(parts)}."
 
-    def _acts_suggests(self, behaviour: str) -> str:
-        report = self.effects[Split.REPORT, behaviour]
-        stake = f"On {BEHAVIOURS[behaviour]} there are {self.at_stake(behaviour)} {report.unit} to lose. "
-        why = self.why_not(behaviour)
-        if why is not None:
-            return f"{stake}No head was tested ({why})."
-        return (
-            f"{stake}A head matters if ablating it costs more than {self.margin(report):.3f} {report.unit}, and by "
-            "that much more than ablating the average head of no type does."
-        )
+    def claims(self) -> list[Claim]:
+        """Return a claim per behaviour that a head acts on, one per typed head that acts on none, and one per set."""
+        return statements.claims(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""
-        typed = ", ".join(f"{head_name(head)} {'+'.join(kinds)}" for head, kinds in self.looks.of_heads.items())
-        lines = [f"{self.config.model}: look like a type: {typed or 'none'}"]
-        for behaviour in self.behaviours:
-            said = [
-                f"{head_name(head)} {verdict}"
-                for head in self.evidence[behaviour]
-                if (verdict := self.verdict(head, behaviour))
-            ]
-            why = self.why_not(behaviour) or "no head looks or acts the part"
-            stake = f"{self.at_stake(behaviour)} {self.effects[Split.REPORT, behaviour].unit} to lose"
-            lines.append(f"{BEHAVIOURS[behaviour]} ({stake}): {', '.join(said) or why}")
-        c = self.config
-        margin = f"effects above {c.smallest_effect:.0%} of that and above the average head of no type"
-        return "\n".join([*lines, f"({c.level:.0%} intervals, claims at {c.fdr:g} after correction, {margin})"])
+        return statements.summary(self)
 
 
 def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:

@@ -5,12 +5,10 @@ import numpy as np
 from interp_lab.attention.looks import REPEATS
 from interp_lab.attention.measurements import HeadMeasurements
 from interp_lab.attention.readings import COMPOSITIONS
+from interp_lab.attention.rows import UNKNOWN, Row, columns, set_row
 from interp_lab.claims import Split, grade
 from interp_lab.stats import bootstrap_interval
-from interp_lab.types import Interval, head_name
-
-Row = dict[str, object]
-_NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
+from interp_lab.types import head_name
 
 
 def head_rows(found: HeadMeasurements) -> list[Row]:
@@ -21,10 +19,10 @@ def head_rows(found: HeadMeasurements) -> list[Row]:
         for behaviour in found.behaviours:
             name, tested = behaviour.replace(" ", "_"), found.evidence[behaviour].get(head, (None, None))
             effect = tested[0]
-            row |= _columns(name, found.intervals(behaviour).at(*head))
-            row |= _columns(f"{name}_versus_control", effect.versus_control if effect else _NO_INTERVAL)
+            row |= columns(name, found.intervals(behaviour).at(*head))
+            row |= columns(f"{name}_versus_control", effect.versus_control if effect else UNKNOWN)
             row[f"{name}_p_adjusted"] = effect.p_adjusted if effect else np.nan
-            row[f"{name}_says"] = found.verdict(head, behaviour)
+            row[f"{name}_says"] = found.says(head, behaviour)
             row[f"{name}_grade"] = str(grade(*tested, alpha=found.config.fdr)) if effect else ""
         rows.append(row)
     return rows
@@ -32,21 +30,7 @@ def head_rows(found: HeadMeasurements) -> list[Row]:
 
 def set_rows(found: HeadMeasurements) -> list[Row]:
     """Return one row per set of heads that were ablated together."""
-    return [
-        {
-            "heads": str(one.heads),
-            "what": one.heads.label,
-            "behaviour": one.heads.behaviour,
-            **_columns("together", one.together),
-            **_columns("alone", one.alone),
-            **_columns("excess", one.excess),
-            "p_excess": one.p_excess,
-            "backs_up": one.backs_up,
-            **_columns("versus_control", one.effect.versus_control if one.effect else _NO_INTERVAL),
-            "grade": str(grade(one.effect, one.replication, alpha=one.alpha)),
-        }
-        for one in found.set_findings
-    ]
+    return [set_row(one) for one in found.set_findings]
 
 
 def ablation_rows(found: HeadMeasurements) -> list[Row]:
@@ -58,7 +42,7 @@ def ablation_rows(found: HeadMeasurements) -> list[Row]:
         for layer, head in np.ndindex(*found.looks.n_heads):
             row: Row = {"head": head_name((layer, head)), "behaviour": behaviour}
             for nth, kind in enumerate(found.config.ablations):
-                row |= _columns(str(kind), every.at(nth, layer, head))
+                row |= columns(str(kind), every.at(nth, layer, head))
             rows.append(row)
     return rows
 
@@ -71,7 +55,7 @@ def score_rows(found: HeadMeasurements) -> list[Row]:
         for text in found.looks.texts:
             for nth, kind in enumerate(found.looks.types[text]):
                 name = kind if text == REPEATS else f"{kind}_on_text"
-                row |= _columns(name, found.looks.intervals[text].at(nth, *head))
+                row |= columns(name, found.looks.intervals[text].at(nth, *head))
                 row[f"{name}_null"] = found.looks.null(text, kind)
         row["entropy_share"] = float(habits.entropy[head].mean())
         row["distance_tokens"] = float(habits.distance[head].mean())
@@ -117,7 +101,3 @@ def attended_rows(found: HeadMeasurements) -> list[Row]:
         for nth, name in enumerate(one.names)
         for place in np.flatnonzero(np.isfinite(one.attention[nth])).tolist()
     ]
-
-
-def _columns(name: str, one: Interval) -> Row:
-    return {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}

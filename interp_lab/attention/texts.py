@@ -108,7 +108,7 @@ def _with_targets(batches: Iterable[Tensor], types: Mapping[str, MaskOf]) -> Ite
 def draw_task(model: HookedModel, config: AttentionHeadsConfig) -> dict[Split, tuple[Pairs, Pairs]]:
     """Draw prompts of a task, and by split those that ablations take values from, and those they are measured on.
 
-    The held-out ones are of reserved templates.
+    The held-out ones are of reserved templates. Prompts that were drawn twice are taken once.
 
     Raises: ValueError, as `pairs_for`, or if answers have several tokens.
     """
@@ -117,6 +117,12 @@ def draw_task(model: HookedModel, config: AttentionHeadsConfig) -> dict[Split, t
         pairs = pairs_for(model, str(config.task), config.n_task, seed=config.seed + reserved, reserved=reserved)
         if not pairs.single_token:
             raise ValueError(f"answers of {config.task!r} have several tokens; name a task with answers of one token")
+        pairs = each_once(pairs)
         halves = split_by_template(pairs.templates, held_out=None, seed=config.seed)
         parts[split] = (pairs.rows(halves.select), pairs.rows(halves.report))
     return parts
+
+
+def each_once(pairs: Pairs) -> Pairs:
+    """Return every clean prompt once: else one might stand in both halves, and would be taken for a second look."""
+    return pairs.rows(sorted({text: row for row, text in enumerate(pairs.clean_texts)}.values()))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from interp_lab.claims import Claim, Evidence, Grade
+from interp_lab.claims import Claim, Evidence, Grade, Split
 from interp_lab.experiment import Result
 from interp_lab.registry import EXPERIMENTS
 from interp_lab.reports.groups import claim_groups
@@ -91,16 +91,24 @@ def asked_of(number: int, result: Result) -> Asked:
     task = getattr(config, "task", None)
     known = EXPERIMENTS.get(origin.experiment)
     measured = [one for claim in claims for one in (claim.effect, claim.replication) if one is not None]
-    sizes = dict.fromkeys(f"{one.n_examples} ({one.split})" for one in measured)
     return Asked(
         number=number,
         name=f"{task} in {origin.model.name}" if task else origin.model.name,
         question=known.question if known else about,
         data=data.replace("`", ""),
-        examples=", ".join(sizes) or "no intervention",
+        examples=_sizes(measured) or "no intervention",
         result=result,
         claims=claims,
     )
+
+
+def _sizes(measured: Iterable[Evidence]) -> str:
+    """Return how many examples there are of each split, such as `40-48 (report), 24 (held-out templates)`."""
+    sizes: dict[Split, list[int]] = {}
+    for one in measured:
+        sizes.setdefault(one.split, []).append(one.n_examples)
+    ends = {split: dict.fromkeys((min(own), max(own))) for split, own in sizes.items()}
+    return ", ".join(f"{'-'.join(map(str, own))} ({split})" for split, own in ends.items())
 
 
 def questions(asked: Sequence[Asked]) -> list[Question]:

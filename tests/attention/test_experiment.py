@@ -9,12 +9,13 @@ import torch
 from interp_lab.attention import behaviours, experiment
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
-from interp_lab.attention.head_effects import HeadSet
+from interp_lab.attention.head_sets import HeadSet, SetKind
 from interp_lab.attention.head_types import SECOND_COPY
 from interp_lab.attention.heads import TYPE_NAMES, chance_scores, head_scores, heads_that_look, type_masks
 from interp_lab.attention.looks import REPEATS
 from interp_lab.attention.masks import previous_token_mask
 from interp_lab.attention.result import AttentionHeadsResult
+from interp_lab.attention.verdicts import Verdict
 from interp_lab.claims import Grade, Split
 from interp_lab.hooks import edited
 from interp_lab.identity import WeightProcessing
@@ -151,7 +152,7 @@ class TestInductionModel:
         grades = {(0, 0): Grade.REPLICATED, (0, 1): Grade.DESCRIPTIVE, (1, 0): Grade.REPLICATED}
         assert grades_of_heads(induction) == grades
         assert {head: induction.verdict(head, SECOND_COPY) for head in grades} == {
-            (0, 0): "looks and acts", (0, 1): "", (1, 0): "looks and acts",
+            (0, 0): Verdict.LOOKS_AND_ACTS, (0, 1): Verdict.NEITHER, (1, 0): Verdict.LOOKS_AND_ACTS,
         }  # fmt: skip
 
     def test_what_is_at_stake_is_what_a_model_can_gain_that_can_only_copy(self, induction):
@@ -265,7 +266,9 @@ class TestHonesty:
             Grade.DESCRIPTIVE,
             Grade.DESCRIPTIVE,
         ]
-        assert [result.verdict(head, SECOND_COPY) for head in alike] == ["looks and acts", "looks only", "looks only"]
+        assert [result.verdict(head, SECOND_COPY) for head in alike] == [
+            Verdict.LOOKS_AND_ACTS, Verdict.LOOKS_ONLY, Verdict.LOOKS_ONLY,
+        ]  # fmt: skip
 
     def test_looking_a_fixed_distance_back_is_not_taken_for_induction(self):
         """The positional shortcut scores 1.0 on the period it fits, and on no other."""
@@ -311,7 +314,7 @@ class TestHonesty:
         result = measure("compiled/linear")
         assert (1, 0) in result.looks.of_heads
         assert result.evidence == {SECOND_COPY: {}}
-        assert result.set_findings == []
+        assert result.set_findings == ()
 
     def test_a_head_that_acts_without_looking_is_named(self, induction):
         """Heads 0.2, 0.3, 1.1 and 1.2 are controls of 1.3, whose ablation is given a third of the loss at stake."""
@@ -322,19 +325,19 @@ class TestHonesty:
             return changed
 
         acting = with_changes(induction, one_more)
-        assert acting.verdict((1, 3), SECOND_COPY) == "acts only"
+        assert acting.verdict((1, 3), SECOND_COPY) is Verdict.ACTS_ONLY
         claim = single(acting, (1, 3))
         assert "attends like no known type, and the model predicts the second copy worse without it" in claim.statement
         assert claim.grade is Grade.REPLICATED
         helping = with_changes(induction, lambda changes: changes - 2 * (one_more(changes) - changes))
-        assert helping.verdict((1, 3), SECOND_COPY) == "acts only, in the way"
+        assert helping.verdict((1, 3), SECOND_COPY) is Verdict.IN_THE_WAY
         assert "better without it" in single(helping, (1, 3)).statement
 
     def test_a_head_is_not_its_own_control(self, induction):
         effect, _ = induction.evidence[SECOND_COPY][1, 3]
-        assert effect.control.startswith("mean of 4 heads of no type")
+        assert effect.control == "mean of the other heads of no type (larger than 0 of 4)"
         effect, _ = induction.evidence[SECOND_COPY][1, 0]
-        assert effect.control == "mean of 5 heads of no type (larger than 5 of them)"
+        assert effect.control == "mean of the other heads of no type (larger than 5 of 5)"
 
     def test_the_spread_of_the_controls_counts(self, induction):
         """Were the heads of no type to matter as much, each its own way, no typed head would be out of the ordinary."""
@@ -367,7 +370,7 @@ class TestTogether:
         assert found.together.estimate == pytest.approx(np.log(24), abs=0.01)
         assert found.alone.estimate == pytest.approx(0, abs=1e-3)
         assert found.backs_up
-        assert backup.verdict((1, 0), SECOND_COPY) == "looks only; acts with 2.1"
+        assert backup.says((1, 0), SECOND_COPY) == "backed up by 2.1"
         claim = backup.claims()[-1]
         assert claim.grade is Grade.REPLICATED
         assert "more than the sum of each alone" in claim.statement
@@ -379,8 +382,24 @@ class TestTogether:
         effects = {key: replace(one, sets=sums(one)[None]) for key, one in backup.effects.items()}
         apart = replace(backup, effects=effects)
         assert not apart.set_findings[0].backs_up
-        assert apart.verdict((1, 0), SECOND_COPY) == "looks only"
+        assert apart.verdict((1, 0), SECOND_COPY) is Verdict.LOOKS_ONLY
         assert len(apart.claims()) == len(backup.claims()) - 1
+
+    def test_heads_in_each_others_way_are_no_backup(self, backup):
+        """Alone the model does better without either, together nothing happens: more than the sum, and not missed."""
+        effects = {
+            key: replace(one, sets=np.zeros_like(one.sets), changes=one.changes - 3.0)
+            for key, one in backup.effects.items()
+        }
+        (one,) = replace(backup, effects=effects).set_findings
+        assert one.excess.low > one.margin
+        assert (one.kind, one.backs_up) == (SetKind.SHARED, False)
+
+    def test_a_set_that_is_better_gone_is_said_to_be(self, backup):
+        effects = {key: replace(one, sets=-one.sets) for key, one in backup.effects.items()}
+        turned = replace(backup, effects=effects, sets=(replace(backup.sets[0], label="all induction heads"),))
+        assert "predicts the second copy better without 1.0 and 2.1" in turned.claims()[-1].statement
+        assert turned.verdict((1, 0), SECOND_COPY) is Verdict.LOOKS_ONLY
 
     def test_look_alikes_are_ablated_together_beside_random_sets(self):
         result = measure("compiled/look-alike", find_partners=False)
@@ -388,7 +407,9 @@ class TestTogether:
         assert every["all previous_token heads"].heads == ((0, 0), (0, 1))
         assert every["all induction heads"].heads == ((1, 0), (1, 1), (1, 2))
         previous, induction = sorted(result.set_findings, key=lambda one: len(one.heads.heads))
-        assert previous.effect.control.startswith("mean of 3 random sets of as many heads of no type")
+        assert previous.effect.control.startswith(
+            "mean of the random sets of as many heads of no type (larger than 3 of 3)"
+        )
         assert previous.excess.estimate == pytest.approx(0, abs=1e-3), "only 0.0 is read"
         assert induction.effect is None, "three heads of no type make one set of three, and its spread is not known"
         claim = next(claim for claim in result.claims() if "induction heads" in claim.statement)
@@ -397,7 +418,7 @@ class TestTogether:
     def test_on_the_organism_one_induction_head_hides_behind_another(self):
         """1.1 alone is worth 0.01 nats; with 1.0 gone it is worth more than four."""
         result = measure("organism-attn", period=20, second_period=17, held_out_period=13, ablations=["mean"])
-        assert result.verdict((1, 1), SECOND_COPY) == "looks only; acts with 1.0"
+        assert result.says((1, 1), SECOND_COPY) == "backed up by 1.0"
         pair = next(one for one in result.set_findings if set(one.heads.heads) == {(1, 0), (1, 1)})
         assert pair.alone.estimate < 3
         assert pair.excess.low > 3.5
@@ -443,7 +464,7 @@ class TestTables:
         assert row.second_copy == pytest.approx(np.log(24), abs=0.01)
         assert row.second_copy_low <= row.second_copy <= row.second_copy_high
         assert (row.second_copy_says, row.second_copy_grade) == ("looks and acts", "replicated")
-        assert (table.loc["0.2"].second_copy_says, table.loc["0.2"].looks_like) == ("", "")
+        assert (table.loc["0.2"].second_copy_says, table.loc["0.2"].looks_like) == ("neither", "")
         scores = induction.tables()["scores"].set_index("head").loc["1.0"]
         assert scores.induction_low <= scores.induction <= scores.induction_high
         assert scores.induction_null < 0.2

@@ -1,17 +1,19 @@
 """Natural text and tasks: what heads are read and ablated on besides repeats."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
+from interp_lab.attention import AttentionHeads, AttentionHeadsConfig, texts
 from interp_lab.attention.head_types import PUNCTUATION, TASK, delimiters_of, head_types
 from interp_lab.attention.looks import REPEATS, TEXT
 from interp_lab.attention.texts import draw_task, draw_text
 from interp_lab.claims import Split
 from interp_lab.models import load_model
+from interp_lab.tasks import pairs_for
 from interp_lab.tasks.encoding import spellings
 
 QUICK = {"model": "organism", "n_sequences": 32, "ablations": ["zero"], "n_copied_tokens": None, "n_untrained": 1}
@@ -102,9 +104,29 @@ class TestTask:
         (_, ordinary), (_, reserved) = parts.values()
         assert not set(ordinary.templates) & set(reserved.templates)
 
-    def test_answers_of_several_tokens_are_refused(self, model, tmp_path):
+    def test_a_prompt_that_is_drawn_twice_is_in_one_half(self, model):
+        """The facts are so few that some come twice."""
+        asked = config(task="grammar/facts", n_task=160)
+        drawn = pairs_for(model, asked.task, asked.n_task, seed=asked.seed, reserved=False).clean_texts
+        assert len(set(drawn)) < len(drawn)
+        for reference, measured in draw_task(model, asked).values():
+            every = [*reference.clean_texts, *measured.clean_texts]
+            assert len(set(every)) == len(every)
+
+    def test_answers_of_several_tokens_are_refused(self, model, monkeypatch):
+        monkeypatch.setattr(texts, "pairs_for", lambda *_, **__: SimpleNamespace(single_token=False))
+        with pytest.raises(ValueError, match="answers of 'grammar/indirect_objects' have several tokens; name a task"):
+            draw_task(model, config())
+
+    def test_too_few_prompts_are_refused(self):
         with pytest.raises(ValueError, match="n_task"):
             config(n_task=8)
+
+
+def _with(changes, head, value):
+    changed = changes.copy()
+    changed[:, *head] += value
+    return changed
 
 
 class TestResult:
@@ -126,6 +148,31 @@ class TestResult:
         nth = result.looks.types[TEXT].index("delimiter")
         scores = result.looks.report[TEXT].scores[nth]
         assert ((scores >= 0) & (scores <= 1)).all()
+
+    def test_one_correction_counts_the_heads_of_all_behaviours(self, result):
+        """As many tests again, all without effect, and what was found is less sure."""
+        alone = replace(result, effects={key: one for key, one in result.effects.items() if key[1] == TASK})
+        quiet = result.effects[Split.REPORT, "text"]
+        still = np.random.default_rng(0).normal(0, 0.01, quiet.changes.shape)
+        beside = replace(result, effects={**result.effects, (Split.REPORT, "text"): replace(quiet, changes=still)})
+        first, other = (found.evidence[TASK][0, 2][0] for found in (alone, beside))
+        assert first.effect == other.effect
+        assert other.p_adjusted > 1.5 * first.p_adjusted
+
+    def test_a_head_that_acts_on_two_behaviours_is_claimed_on_both(self, result):
+        changed = {
+            key: replace(one, changes=_with(one.changes, (0, 3), 40.0)) if key[1] == TASK else one
+            for key, one in result.effects.items()
+        }
+        told = [one.statement for one in replace(result, effects=changed).claims() if one.statement.startswith("0.3 ")]
+        assert [name in one for one, name in zip(told, ("natural text", "the answers"), strict=True)] == [True, True]
+
+    def test_what_is_not_there_to_lose_on_held_out_prompts_is_not_replicated_on_them(self, result):
+        key = (Split.HELD_OUT, TASK)
+        changed = {**result.effects, key: replace(result.effects[key], stake=-result.effects[key].stake)}
+        before, after = (found.evidence[TASK][0, 2][1] for found in (result, replace(result, effects=changed)))
+        assert before is not None
+        assert after is None
 
     def test_a_type_found_on_text_alone_is_a_type(self, result):
         nth = result.looks.types[TEXT].index("delimiter")

@@ -7,11 +7,8 @@ before and count for neither side. Text is tokenised before, so that its cost co
 
 import argparse
 import functools
-import multiprocessing
-import multiprocessing.connection
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +23,7 @@ from interp_lab.attention.masks import duplicate_token_mask, induction_mask, pre
 from interp_lab.attention.scores import attention_to
 from interp_lab.hooks import capture
 from interp_lab.organisms.repeats import repeated_twice
-from tests.benchmarks.harness import Comparison, measure
+from tests.benchmarks.harness import Comparison, knows_peaks, measure, peak_memory
 from tests.tiny import tiny_model
 
 TYPES = {
@@ -185,37 +182,13 @@ SIDES: dict[str, Callable[[Size], object]] = {
 }
 
 
-PEAK, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-"""Linux keeps the peak of the resident set, and forgets it on request: building the model has a peak of its own."""
-
-
-def peak_memory(size: Size, side: str) -> float:
-    """MiB by which the resident set of a fresh process grows, the model and what is given being there already."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_grown, args=(size, side, sender))
-    process.start()
-    grown = receiver.recv()
-    process.join()
-    return grown
-
-
-def _grown(size: Size, side: str, sender: multiprocessing.connection.Connection) -> None:
+def prepare(size: Size, *, given: bool) -> None:
+    """Build the model, run it once, and make what is given before the call."""
     model = model_of(size)
     with torch.inference_mode():
         model(prompts(size)[:1, :2])
-    if side.endswith("given"):
+    if given:
         caches_given(size)
-    RESET.write_text("5")
-    before = _peak()
-    SIDES[side](size)
-    sender.send((_peak() - before) / 1024)
-
-
-def _peak() -> int:
-    """KiB."""
-    (line,) = [line for line in PEAK.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1])
 
 
 def report(size: Size, *, rounds: int) -> None:
@@ -227,8 +200,9 @@ def report(size: Size, *, rounds: int) -> None:
         times.add_row(comparison.name, comparison.reference_name, *seconds, spread)
     Console().print(times)
     memory = Table("what", "MiB", title="peak memory beyond the model's and what is given")
-    for side in SIDES if RESET.exists() else ():
-        memory.add_row(side, f"{peak_memory(size, side):.0f}")
+    for side, call in SIDES.items() if knows_peaks() else ():
+        ready = functools.partial(prepare, size, given=side.endswith("given"))
+        memory.add_row(side, f"{peak_memory(ready, functools.partial(call, size)):.0f}")
     Console().print(memory)
 
 

@@ -8,9 +8,6 @@ import argparse
 import contextlib
 import functools
 import io
-import multiprocessing
-import multiprocessing.connection
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,7 +23,7 @@ from interp_lab.engine import sweep
 from interp_lab.interventions import patches
 from interp_lab.metrics import logit_difference
 from interp_lab.types import Site
-from tests.benchmarks.harness import Comparison, measure, seconds
+from tests.benchmarks.harness import Comparison, knows_peaks, measure, peak_memory, seconds
 
 
 @dataclass(frozen=True)
@@ -145,24 +142,11 @@ def growth(size: Size) -> list[tuple[str, float, float]]:
     return rows
 
 
-def peak_memory(size: Size, kind: str, side: str) -> float:
-    """MiB by which the resident set of a fresh process grows during one sweep, the model being there already."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_grown, args=(size, kind, side, sender))
-    process.start()
-    grown = receiver.recv()
-    process.join()
-    return grown
-
-
-def _grown(size: Size, kind: str, side: str, sender: multiprocessing.connection.Connection) -> None:
+def prepare(size: Size) -> None:
+    """Build the model and run it once."""
     model, (corrupted, _) = random_model(shape_of(size)), prompts(size)
     with torch.inference_mode():
         model(corrupted[:1, :2])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    {"ours": ours, "theirs": theirs}[side](size, kind)
-    sender.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
 def report(size: Size, *, rounds: int) -> None:
@@ -176,8 +160,12 @@ def report(size: Size, *, rounds: int) -> None:
         times.add_row(comparison.name, f"{timing.ours:.2f}", f"{timing.reference:.2f}", f"{timing.ratio:.1f}x", spread)
     console.print(times)
     memory = Table("what", "ours (MiB)", "reference (MiB)", title="peak memory beyond the model's")
-    for kind in SWEEPS:
-        memory.add_row(kind, *(f"{peak_memory(size, kind, side):.0f}" for side in ("ours", "theirs")))
+    for kind in SWEEPS if knows_peaks() else ():
+        peaks = (
+            peak_memory(functools.partial(prepare, size), functools.partial(side, size, kind))
+            for side in (ours, theirs)
+        )
+        memory.add_row(kind, *(f"{peak:.0f}" for peak in peaks))
     console.print(memory)
     grown = Table("head sweep", "multiply-adds (1e9)", "seconds", title="how cost grows")
     for name, count, duration in growth(size):

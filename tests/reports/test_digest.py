@@ -1,8 +1,9 @@
 """The first page: every claim counted once, everything uncertain with its reason."""
 
 from collections import Counter
+from dataclasses import replace
 
-from interp_lab.claims import Claim, Grade
+from interp_lab.claims import Claim, Grade, Split
 from interp_lab.reports import digest
 from tests.reports.results import Made, evidence, held_out
 
@@ -22,6 +23,15 @@ def test_says_what_was_asked_on_which_data():
     assert one.examples == "32 (report), 32 (held-out templates)"
     assert one.counts == Counter({Grade.REPLICATED: 1, Grade.DESCRIPTIVE: 1})
     assert asked(Made())[0].examples == "no intervention"
+
+
+def test_sizes_of_a_split_are_one_number_or_a_range():
+    """However many claims there are, the front page has one entry per split."""
+    sizes = {Split.REPORT: (48, 40, 44, 48), Split.HELD_OUT: (24, 24)}
+    claims = tuple(
+        Claim("c", "o", replace(evidence(), split=split, n_examples=n)) for split, own in sizes.items() for n in own
+    )
+    assert asked(Made(claims))[0].examples == "40-48 (report), 24 (held-out templates)"
 
 
 def test_grades_stand_from_the_most_supported_with_none_left_out():

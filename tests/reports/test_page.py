@@ -86,7 +86,7 @@ class TestContent:
     def test_the_summary_says_what_was_asked_what_is_uncertain_and_how_to_make_it_again(self, page, result):
         first = text_of(page[: page.index("<article")])
         for needed in ("Which heads attend like", "random tokens that come twice", "compiled/induction",
-                       "mean of 5 heads of no type", "no intervention tests it", "make demo", "weights: folded",
+                       "mean of the other heads of no type", "no intervention tests it", "make demo", "weights: folded",
                        "torch 2.", "seed: 0", "transformer-lens 3."):  # fmt: skip
             assert needed in first
         assert result.provenance.created in page
@@ -100,7 +100,7 @@ class TestContent:
 
     def test_what_claims_share_is_said_once(self, page):
         part = without_scripts(page[page.index("Claims of result 1") :])
-        assert part.count("mean of 5 heads of no type") == part.count("Smallest effect of interest") == 1
+        assert part.count("mean of the other heads of no type") == part.count("Smallest effect of interest") == 1
 
     def test_a_changed_number_changes_the_claims_on_the_page(self, page, result):
         nothing = {key: replace(one, changes=0 * one.changes) for key, one in result.effects.items()}

@@ -4,7 +4,6 @@ from interp_lab.attention.relations.carriers import RelationAttention, RelationH
 from interp_lab.attention.relations.config import AttentionRelationsConfig, ContrastConfig
 from interp_lab.attention.relations.contrast import AttentionContrast, contrasted
 from interp_lab.attention.relations.experiment import AttentionRelations
-from interp_lab.attention.relations.measurements import Verdict
 from interp_lab.attention.relations.places import RELATIONS, ByLatent, Relation, attention_between, attention_rows
 from interp_lab.attention.relations.prompts import RelationPrompts, relation_prompts, with_relation
 from interp_lab.attention.relations.result import AttentionRelationsResult
@@ -23,7 +22,6 @@ __all__ = [
     "RelationHeads",
     "RelationPrompts",
     "RoleAttention",
-    "Verdict",
     "attention_between",
     "attention_rows",
     "contrasted",

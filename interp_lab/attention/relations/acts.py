@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from interp_lab.attention.head_sets import random_sets
 from interp_lab.attention.heads import all_heads
 from interp_lab.attention.relations.places import AnswerMetric
 from interp_lab.engine import sweep
@@ -14,7 +15,7 @@ from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Ablation, Combined, Intervention, ablations, patches
 from interp_lab.metrics import Metric
 from interp_lab.tasks import Pairs
-from interp_lab.types import HookedModel, Site
+from interp_lab.types import HeadIndex, HookedModel, Site
 
 METRICS: Mapping[AnswerMetric, Callable[[Pairs], Metric]] = {
     "logit_difference": Pairs.logit_difference,
@@ -34,7 +35,7 @@ class RelationEffects:
     """The metric with one head ablated, minus baseline."""
     sets: Float[np.ndarray, "kind set example"]
     """The same of the heads that carry the relation, together, and then of random sets of as many that do not; NaN
-    where fewer than two carry it, or too few do not."""
+    where fewer than two carry it, or there are not so many sets of others."""
     templates: tuple[str, ...]
 
 
@@ -58,30 +59,23 @@ def relation_effects(
 
     Raises: ValueError, as `head_ablations`, or for answers of several tokens; as `engine.sweep`.
     """
-    sets, read = head_sets(carriers, n_random_sets, seed=seed), METRICS[metric](asked)
-    n_heads, n_sets, changes = carriers.size, 1 + n_random_sets, []
+    groups, read = _groups(carriers, n_random_sets, seed=seed), METRICS[metric](asked)
+    heads, changes = list(np.ndindex(*carriers.shape)), []
+    sets = np.full((len(kinds), 1 + n_random_sets, len(asked)), np.nan)
     for nth, kind in enumerate(kinds):
-        cuts = head_ablations(model, asked, reference=reference, kind=kind, seed=seed)
-        together = [Combined(tuple(cuts[head] for head in own), f"{kind} ablation of a set") for own in sets.tolist()]
-        found = sweep(model, asked.clean, [*cuts, *together], read, mask=asked.mask)
-        changes.append(found.changes)
+        cuts = dict(zip(heads, head_ablations(model, asked, reference=reference, kind=kind, seed=seed), strict=True))
+        together = [Combined(tuple(cuts[head] for head in own), f"{kind} ablation of a set") for own in groups]
+        found = sweep(model, asked.clean, [*cuts.values(), *together], read, mask=asked.mask)
+        changes.append(found.changes[: len(heads)].reshape(*carriers.shape, -1))
+        sets[nth, : len(groups)] = found.changes[len(heads) :]
         progress(nth + 1, len(kinds), f"{kind} ablation")
-    every, baseline = np.stack(changes), found.baseline
-    alone = every[:, :n_heads].reshape(len(kinds), *carriers.shape, -1)
-    groups = every[:, n_heads:] if len(sets) else np.full((len(kinds), n_sets, len(asked)), np.nan)
-    return RelationEffects(read.name, read.unit, baseline, alone, groups, asked.templates)
+    return RelationEffects(read.name, read.unit, found.baseline, np.stack(changes), sets, asked.templates)
 
 
-def head_sets(carriers: Bool[np.ndarray, "layer head"], n_random: int, *, seed: int) -> Int[np.ndarray, "set member"]:
-    """Return the carriers and random sets of as many other heads, numbered layer by layer; none where that cannot be.
-
-    It cannot, if fewer than two heads carry the relation or fewer others are left than carry it.
-    """
-    own, others = (np.flatnonzero(which) for which in (carriers.ravel(), ~carriers.ravel()))
-    if len(own) < 2 or len(others) < len(own):
-        return np.zeros((0, len(own)), dtype=np.int64)
-    rng = np.random.default_rng(seed)
-    return np.stack([own, *(rng.choice(others, size=len(own), replace=False) for _ in range(n_random))])
+def _groups(carriers: Bool[np.ndarray, "layer head"], n_random: int, *, seed: int) -> list[Sequence[HeadIndex]]:
+    """Return the carriers and random sets of as many other heads; nothing for a lone carrier."""
+    own, others = ([head for head in np.ndindex(*carriers.shape) if carriers[head] == which] for which in (True, False))
+    return [] if len(own) < 2 else [own, *random_sets(others, len(own), n=n_random, seed=seed)]
 
 
 def head_ablations(

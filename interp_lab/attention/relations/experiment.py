@@ -25,8 +25,8 @@ class AttentionRelations(ModelExperiment[AttentionRelationsConfig, AttentionRela
     """Look for heads that attend along relations; ablate every head and see whether the answer suffers.
 
     Heads are chosen on half of the prompts; attention and effects are reported on the other half and again on held-out
-    templates. The control of an ablation is the mean effect of ablating each other head that does not carry the
-    relation; heads that carry the same one are ablated together, against random sets.
+    templates. The controls of an ablation are the other heads that do not carry the relation, each alone; heads that
+    carry the same one are ablated together, against random sets of as many others. The spread of controls counts.
     """
 
     name = NAME

@@ -5,11 +5,11 @@ import plotly.graph_objects as go
 from jaxtyping import Bool
 
 from interp_lab.attention.relations.contrast import AttentionContrast
-from interp_lab.attention.relations.measurements import RelationMeasurements, Where
+from interp_lab.attention.relations.measurements import RelationMeasurements
 from interp_lab.claims import Grade, Split
 from interp_lab.plots import interval_plot, site_heatmap
 from interp_lab.stats import Intervals, bootstrap_interval
-from interp_lab.types import Interval, head_name
+from interp_lab.types import head_name
 
 MOST_HEADS = 48
 """Rows of a contrast's map; of more heads those with the largest differences are shown."""
@@ -43,7 +43,7 @@ def acts_figures(found: RelationMeasurements) -> dict[str, go.Figure]:
 
 def _effect_plots(found: RelationMeasurements) -> dict[str, go.Figure]:
     """Return the heads that look or act, one plot per unit."""
-    asked = [at for at in found.verdicts() if at in found.evidence[found.config.ablations[0]]]
+    asked = [at for at in found.verdicts if at in found.evidence[found.config.ablations[0]]]
     units = dict.fromkeys(found.effects[Split.REPORT][at[0]].unit for at in asked)
     plots = {}
     for unit in units:
@@ -52,21 +52,12 @@ def _effect_plots(found: RelationMeasurements) -> dict[str, go.Figure]:
             f"{kind} ablation": [found.evidence[kind][at].effect for at in own] for kind in found.config.ablations
         }
         first = found.config.ablations[0]
-        series[f"control: other heads, {first}"] = [_control(found, at) for at in own]
+        series[f"{first} ablation minus control"] = [found.evidence[first][at].versus_control for at in own]
         names = [f"{found.relations[at[0]]}: {head_name(at[1:])} ({found.verdict(at)})" for at in own]
         plots[f"effects ({unit})"] = interval_plot(
             series, names, title="heads that look or act, report half", unit=f"change ({unit})"
         )
     return plots
-
-
-def _control(found: RelationMeasurements, at: Where) -> Interval:
-    """Return the mean effect of the heads that a head is compared with."""
-    c, part = found.config, found.effects[Split.REPORT][at[0]]
-    apart = ~found.carriers.found[at[0]]
-    apart[at[1:]] = False
-    control = part.changes[0][apart].mean(0)
-    return bootstrap_interval(control, part.templates, level=c.level, seed=c.seed).at()
 
 
 def contrast_figures(found: RelationMeasurements) -> dict[str, go.Figure]:

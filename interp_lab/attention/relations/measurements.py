@@ -1,46 +1,35 @@
 """What was measured of relations, and what follows from it: what heads look like, and what they act like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool
 
+from interp_lab.attention.evidence import FEWEST_CONTROLS, Compared, Tested, others, with_replications
+from interp_lab.attention.head_sets import HeadSet, MeasuredSet, SetChanges, SetFinding, set_findings
 from interp_lab.attention.relations.acts import RelationEffects
 from interp_lab.attention.relations.carriers import RelationAttention, RelationHeads
 from interp_lab.attention.relations.config import AttentionRelationsConfig
 from interp_lab.attention.relations.contrast import AttentionContrast, contrasted
-from interp_lab.attention.relations.evidence import Compared, evidence_of, mean_of_others, others_exceeded
 from interp_lab.attention.relations.role_attention import RoleAttention
-from interp_lab.attention.relations.sets import SetFinding, SetKind, interactions
+from interp_lab.attention.verdicts import UNTOLD, Verdict, verdict_of
 from interp_lab.claims import Evidence, Grade, Split, grade
 from interp_lab.experiment import Provenance
 from interp_lab.interventions import Ablation
 from interp_lab.stats import mean_interval
 from interp_lab.types import Interval, head_name
 
+_APART = "heads that do not attend along it"
+"""What heads and sets of heads are compared with."""
+
 Where = tuple[int, int, int]
 """A relation and a head."""
 
 
-class Verdict(StrEnum):
-    """How what a head looks like and what it acts like agree."""
-
-    AGREES = "agrees"
-    """It attends along the relation, and the model prefers the answer less without it."""
-    OPPOSES = "opposes"
-    """It attends along the relation, and the model prefers the answer more without it."""
-    BACKED_UP = "backed up"
-    """It attends along the relation; alone it is not missed, and the heads that do so together are."""
-    LOOKS_ONLY = "looks only"
-    """It attends along the relation, and no effect of its ablation was shown."""
-    ACTS_ONLY = "acts only"
-    """The answer changes without it, and it was not found to attend along the relation."""
-    NEITHER = "neither"
-    NOT_ASKED = "not asked"
-    """No effect was asked for; see `why_not`."""
+WORSE = -1
+"""Sign of a change for the worse: the metrics say how much the model prefers the answer."""
 
 
 @dataclass(frozen=True)
@@ -93,63 +82,65 @@ class RelationMeasurements:
         if not told.low > 0:
             part = self.effects[Split.REPORT][nth]
             return f"the model does not clearly prefer the answer ({part.metric} {told} {part.unit})"
-        return "" if apart >= 2 else f"{apart} heads do not carry it, and controls need 2"
+        if apart < FEWEST_CONTROLS:
+            return f"{apart} heads do not carry it, and controls need {FEWEST_CONTROLS}"
+        return ""
+
+    @property
+    def _asked(self) -> list[int]:
+        return [nth for nth, why in enumerate(self.why_not) if not why]
 
     @cached_property
-    def evidence(self) -> dict[Ablation, dict[Where, Evidence]]:
-        """On every head of every relation that is asked, on the report half; corrected over them, kind by kind."""
-        asked = [nth for nth, why in enumerate(self.why_not) if not why]
-        found = {}
-        for kind in self.config.ablations:
-            tested = [self._heads_tested(nth, Split.REPORT, kind) for nth in asked]
-            every = self._evidence(tested, Split.REPORT)
-            shape = self.looks.shape[1:]
+    def tested(self) -> dict[Ablation, dict[Where, Tested]]:
+        """Effect and replication of every head on every relation that is asked; corrected over them, kind by kind.
+
+        The controls of a head are the other heads that do not carry the relation, whose spread counts.
+        """
+        c, found = self.config, {}
+        for kind in c.ablations:
+            report = [self._compared(nth, Split.REPORT, kind) for nth in self._asked]
+            away = [self._compared(nth, Split.HELD_OUT, kind) if self._repeats(nth) else None for nth in self._asked]
+            every = with_replications(report, away, alpha=c.fdr, level=c.level, seed=c.seed)
+            heads = list(np.ndindex(*self.looks.shape[1:]))
             found[kind] = {
-                (nth, *at): one
-                for nth, of_relation in zip(asked, every, strict=True)
-                for at, one in zip(np.ndindex(*shape), of_relation, strict=True)
+                (nth, *head): one
+                for nth, own in zip(self._asked, every, strict=True)
+                for head, one in zip(heads, own, strict=True)
             }
         return found
 
     @cached_property
+    def evidence(self) -> dict[Ablation, dict[Where, Evidence]]:
+        """On the report half."""
+        return {kind: {at: effect for at, (effect, _) in own.items()} for kind, own in self.tested.items()}
+
+    @cached_property
     def replications(self) -> dict[Ablation, dict[Where, Evidence]]:
-        """On held-out templates, of what is clear on the report half; corrected over these, kind by kind."""
-        found: dict[Ablation, dict[Where, Evidence]] = {}
-        for kind, evidence in self.evidence.items():
-            clear = [at for at, one in evidence.items() if one.is_clear(alpha=self.config.fdr)]
-            tested, keys = [], []
-            for nth in dict.fromkeys(at[0] for at in clear if self._repeats(at[0])):
-                own = [at for at in clear if at[0] == nth]
-                flat = [int(np.ravel_multi_index(at[1:], self.looks.shape[1:])) for at in own]
-                tested.append(self._heads_tested(nth, Split.HELD_OUT, kind).rows(flat))
-                keys += own
-            every = self._evidence(tested, Split.HELD_OUT)
-            found[kind] = dict(zip(keys, (one for own in every for one in own), strict=True))
-        return found
+        """On held-out templates, of what is clear on the report half."""
+        return {
+            kind: {at: again for at, (_, again) in own.items() if again is not None}
+            for kind, own in self.tested.items()
+        }
 
     def _repeats(self, nth: int) -> bool:
         """Whether the model shows the behaviour on held-out templates, so that there is something to lose."""
         return Split.HELD_OUT in self.effects and self.baseline(nth, Split.HELD_OUT).low > 0
 
-    def _evidence(self, tested: Sequence[Compared], split: Split) -> list[list[Evidence]]:
-        return evidence_of(tested, split=split, level=self.config.level, seed=self.config.seed)
-
-    def _heads_tested(self, nth: int, split: Split, kind: Ablation) -> Compared:
+    def _compared(self, nth: int, split: Split, kind: Ablation) -> Compared:
         part, apart = self.effects[split][nth], ~self.carriers.found[nth].ravel()
         changes = part.changes[self.config.ablations.index(kind)].reshape(apart.size, -1)
-        exceeded = others_exceeded(changes, apart)
         heads = [head_name(head) for head in np.ndindex(*self.looks.shape[1:])]
         return Compared(
-            names=tuple(f"{kind} ablation of {head}: {self._behaviour(nth)}" for head in heads),
+            names=tuple(f"{kind} ablation of {head}: {self._changed(nth)}" for head in heads),
             changes=changes,
-            control=mean_of_others(changes, apart),
-            controls=tuple(f"mean of the other heads that do not attend along it (larger than {n})" for n in exceeded),
+            controls=others(changes, apart),
+            of=f"other {_APART}",
             unit=part.unit,
             margin=self.margin(nth, split),
-            templates=part.templates,
+            clusters=part.templates,
         )
 
-    def _behaviour(self, nth: int) -> str:
+    def _changed(self, nth: int) -> str:
         return f"{self.relations[nth]}, change of the {self.effects[Split.REPORT][nth].metric}"
 
     def margin(self, nth: int, split: Split = Split.REPORT) -> float:
@@ -158,42 +149,28 @@ class RelationMeasurements:
 
     @cached_property
     def sets(self) -> tuple[SetFinding, ...]:
-        """Of every kind and every relation that several heads carry."""
-        asked = [nth for nth, why in enumerate(self.why_not) if not why and self.carriers.found[nth].sum() > 1]
-        asked = [nth for nth in asked if np.isfinite(self.effects[Split.REPORT][nth].sets).all()]
-        return tuple(one for kind in self.config.ablations for one in self._set_findings(asked, kind))
-
-    def _set_findings(self, asked: Sequence[int], kind: Ablation) -> list[SetFinding]:
-        c, which = self.config, self.config.ablations.index(kind)
-        every = self._evidence([self._set_tested(nth, Split.REPORT, kind) for nth in asked], Split.REPORT)
-        found = {nth: one for nth, (one,) in zip(asked, every, strict=True)}
-        clear = [nth for nth, one in found.items() if one.is_clear(alpha=c.fdr) and self._repeats(nth)]
-        again = self._evidence([self._set_tested(nth, Split.HELD_OUT, kind) for nth in clear], Split.HELD_OUT)
-        repeated = {nth: one for nth, (one,) in zip(clear, again, strict=True)}
-        parts = [self.effects[Split.REPORT][nth] for nth in asked]
-        carried = [self.carriers.found[nth] for nth in asked]
-        members = [
-            (part.changes[which][own], part.sets[which, 0], part.templates)
-            for part, own in zip(parts, carried, strict=True)
-        ]
-        told = interactions(members, level=c.level, seed=c.seed)
-        return [
-            SetFinding(nth, kind, _names(own), found[nth], repeated.get(nth), *rest)
-            for nth, own, rest in zip(asked, carried, told, strict=True)
-        ]
-
-    def _set_tested(self, nth: int, split: Split, kind: Ablation) -> Compared:
-        part, names = self.effects[split][nth], _names(self.carriers.found[nth])
-        sets = part.sets[self.config.ablations.index(kind)]
-        return Compared(
-            names=(f"{kind} ablation of {'+'.join(names)}: {self._behaviour(nth)}",),
-            changes=sets[:1],
-            control=sets[1:].mean(0, keepdims=True),
-            controls=(f"mean of {self.config.n_random_sets} random sets of as many heads that do not attend along it",),
-            unit=part.unit,
-            margin=self.margin(nth, split),
-            templates=part.templates,
+        """Of every kind and every relation that several heads carry; corrected over relations, kind by kind."""
+        c = self.config
+        asked = [nth for nth in self._asked if self.carriers.found[nth].sum() > 1]
+        return tuple(
+            one
+            for kind in c.ablations
+            for one in set_findings(
+                [self._measured_set(nth, kind) for nth in asked], worse=WORSE, alpha=c.fdr, level=c.level, seed=c.seed
+            )
         )
+
+    def _measured_set(self, nth: int, kind: Ablation) -> MeasuredSet:
+        relation, own = self.relations[nth], self.carriers.found[nth]
+        heads = HeadSet(f"heads of {relation}", relation, tuple((int(at[0]), int(at[1])) for at in np.argwhere(own)))
+        which, splits = self.config.ablations.index(kind), [Split.REPORT, *[Split.HELD_OUT] * self._repeats(nth)]
+        changes = {}
+        for split in splits:
+            part = self.effects[split][nth]
+            together, *random = part.sets[which]
+            members, margin = part.changes[which][own], self.margin(nth, split)
+            changes[split] = SetChanges(together, members, np.stack(random), part.unit, margin, part.templates)
+        return MeasuredSet(heads, kind, self._changed(nth), _APART, changes)
 
     def grade(self, at: Where) -> Grade:
         """Return the grade of what ablating a head, the first way, does to the answer of a relation."""
@@ -214,27 +191,22 @@ class RelationMeasurements:
         return f"{len(clear)} of {len(others)}" if others else ""
 
     def verdict(self, at: Where) -> Verdict:
-        """Return how looks and acts of a head agree."""
-        looks, effect = bool(self.looks[at]), self.evidence[self.config.ablations[0]].get(at)
-        if effect is None:
-            return Verdict.NOT_ASKED
-        if self.grade(at) >= Grade.CAUSAL:
-            worse = effect.effect.estimate < 0
-            return (Verdict.AGREES if worse else Verdict.OPPOSES) if looks else Verdict.ACTS_ONLY
-        if not looks:
-            return Verdict.NEITHER
-        return Verdict.BACKED_UP if at[0] in self._backed_up else Verdict.LOOKS_ONLY
+        """Return how looks and acts of a head agree, under the first kind of ablation."""
+        effect = self.evidence[self.config.ablations[0]].get(at)
+        backed_up, looks = self.relations[at[0]] in self._backed_up, bool(self.looks[at])
+        return verdict_of(effect, looks=looks, worse=WORSE, backed_up=backed_up, alpha=self.config.fdr)
 
     @cached_property
-    def _backed_up(self) -> set[int]:
-        """Relations whose heads, ablated the first way, do more together than alone."""
-        own = (one for one in self.sets if one.kind is self.config.ablations[0])
-        return {one.relation for one in own if one.acts(alpha=self.config.fdr) is SetKind.BACKUP}
+    def _backed_up(self) -> set[str]:
+        """Relations whose heads, ablated the first way, are missed together, and more than alone."""
+        first = self.config.ablations[0]
+        return {one.heads.behaviour for one in self.sets if one.ablation is first and one.backs_up}
 
+    @cached_property
     def verdicts(self) -> dict[Where, Verdict]:
-        """Return the verdict on every head that looks or acts."""
+        """The verdict on every head that looks or acts."""
         every = {at: self.verdict(at) for at in np.ndindex(*self.looks.shape)}
-        return {at: told for at, told in every.items() if self.looks[at] or told is Verdict.ACTS_ONLY}
+        return {at: told for at, told in every.items() if self.looks[at] or told not in UNTOLD}
 
     @cached_property
     def contrasted(self) -> tuple[AttentionContrast, ...]:
@@ -244,7 +216,3 @@ class RelationMeasurements:
             contrasted(*sets, names=(str(asked.first), str(asked.second)), fdr=c.fdr, level=c.level, seed=c.seed)
             for asked, sets in zip(c.contrasts, self.contrasts, strict=True)
         )
-
-
-def _names(heads: Bool[np.ndarray, "layer head"]) -> tuple[str, ...]:
-    return tuple(head_name((layer, head)) for layer, head in np.argwhere(heads).tolist())

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from interp_lab.attention.relations.places import Relation, role_places
+from interp_lab.attention.texts import each_once
 from interp_lab.claims import Split
 from interp_lab.stats import split_by_template
 from interp_lab.stats.paired import FEWEST_FOR_T
@@ -84,12 +85,10 @@ def _require_templates(pairs: Pairs, relation: Relation, *, at_least: int, remed
 def with_relation(pairs: Pairs, relation: Relation) -> Pairs:
     """Return the pairs whose prompts have the query, and before it the key, of a relation; every clean prompt once.
 
-    Else the same prompt might stand in both halves, and would be taken for a second look.
-
     Raises: ValueError, if there are none.
     """
     query, key = role_places(pairs, relation.query), role_places(pairs, relation.key)
-    once = {pairs.clean_texts[row]: row for row in ((key >= 0) & (key < query)).nonzero()[:, 0].tolist()}
-    if not once:
+    having = ((key >= 0) & (key < query)).nonzero()[:, 0].tolist()
+    if not having:
         raise ValueError(f"no prompt of {pairs.task} has both places of {relation.name!r}; name other roles")
-    return pairs.rows(sorted(once.values()))
+    return each_once(pairs.rows(having))

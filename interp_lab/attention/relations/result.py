@@ -10,9 +10,9 @@ from interp_lab.attention.relations import figures, sections, statements, tables
 from interp_lab.attention.relations.acts import RelationEffects
 from interp_lab.attention.relations.carriers import RelationAttention
 from interp_lab.attention.relations.config import AttentionRelationsConfig
-from interp_lab.attention.relations.measurements import RelationMeasurements, Verdict
+from interp_lab.attention.relations.measurements import RelationMeasurements
 from interp_lab.attention.relations.role_attention import RoleAttention
-from interp_lab.attention.relations.sets import SetKind
+from interp_lab.attention.verdicts import verdict_metrics
 from interp_lab.claims import Claim, Grade, Split
 from interp_lab.experiment import Provenance, Section
 
@@ -82,20 +82,17 @@ class AttentionRelationsResult(RelationMeasurements):
 
     def metrics(self) -> dict[str, float]:
         """Return counts by verdict, baseline and carriers of every relation, and how many claims hold."""
-        told, claims = self.verdicts(), self.claims()
+        claims = self.claims()
         found = {
-            "n_agree": float(sum(one is Verdict.AGREES for one in told.values())),
-            "n_look_only": float(sum(one is Verdict.LOOKS_ONLY for one in told.values())),
-            "n_act_only": float(sum(one is Verdict.ACTS_ONLY for one in told.values())),
-            "n_backed_up": float(sum(one is Verdict.BACKED_UP for one in told.values())),
+            **verdict_metrics(self.verdicts.values()),
             "n_causal_claims": float(sum(claim.grade >= Grade.CAUSAL for claim in claims)),
             "n_replicated_claims": float(sum(claim.grade >= Grade.REPLICATED for claim in claims)),
-            "n_backup_sets": float(sum(one.acts(alpha=self.config.fdr) is SetKind.BACKUP for one in self.sets)),
+            "n_backed_up_sets": float(sum(one.backs_up for one in self.sets)),
         }
         for nth, relation in enumerate(self.relations):
             found[f"{relation}_baseline"] = float(self.effects[Split.REPORT][nth].baseline.mean())
             found[f"{relation}_looking"] = float(self.looks[nth].sum())
-            found[f"{relation}_acting"] = float(sum(at[0] == nth and self.grade(at) > 0 for at in told))
+            found[f"{relation}_acting"] = float(sum(at[0] == nth and self.grade(at) > 0 for at in self.verdicts))
         for nth, one in enumerate(self.contrasted):
             found[f"contrast{nth}_differences"] = float(one.differs.sum())
         return {name.replace(" ", "_").replace("-", "_"): value for name, value in found.items()}

@@ -6,8 +6,8 @@ from interp_lab.attention.relations import contrast as contrasting
 from interp_lab.attention.relations.figures import acts_figures, contrast_figures, looks_figures
 from interp_lab.attention.relations.measurements import RelationMeasurements
 from interp_lab.attention.relations.places import DOES_NOT_SHOW
-from interp_lab.attention.relations.statements import counted
 from interp_lab.attention.relations.tables import contrast_tables, effects_table, relations_table, sets_table
+from interp_lab.attention.verdicts import counted
 from interp_lab.experiment import Section
 
 _LOOKS = ("relation", "head", "looks_on_held_out", "attention", "excess", "p_looks")
@@ -47,7 +47,7 @@ def looks_section(found: RelationMeasurements) -> Section:
 def acts_section(found: RelationMeasurements) -> Section:
     """Return what ablating heads does to the answers that the relations predict."""
     table, effects, sets = relations_table(found), effects_table(found), sets_table(found)
-    shown = {(found.relations[nth], f"{layer}.{head}") for nth, layer, head in found.verdicts()}
+    shown = {(found.relations[nth], f"{layer}.{head}") for nth, layer, head in found.verdicts}
     is_shown = [pair in shown for pair in zip(effects["relation"], effects["head"], strict=True)]
     kept = [pair in shown for pair in zip(table["relation"], table["head"], strict=True)]
     tables = {"looks and acts": _of(table[kept], _ACTS), "every kind of ablation": effects[is_shown]}
@@ -58,7 +58,8 @@ def acts_section(found: RelationMeasurements) -> Section:
         does_not_show="That a head without an effect does nothing: another may back it up, which shows only where "
         "heads that look alike are ablated together. Nor through which path an effect comes about, nor that it has to "
         "do with the relation: a head that many answers need acts for all of them. The maps show every head, framed "
-        "where the effect is beyond its control after correction.",
+        "where the effect is beyond its control after correction. Of three or more that are backed up, one may do "
+        "nothing.",
         figures=acts_figures(found),
         tables=tables | ({"heads of one relation together": sets} if len(sets) else {}),
     )
@@ -71,10 +72,12 @@ def _acts_suggest(found: RelationMeasurements) -> str:
         for relation, reason in zip(found.relations, found.why_not, strict=True)
         if reason
     )
+    told = counted(found.verdicts.values()) or "no head does either"
     return (
         f"A head acts if {c.ablations[0]} ablation of it changes how much the model prefers the answer by more than "
         f"{c.smallest_effect:.0%}, and by that much more than ablating the average other head that does not attend "
-        f"along the relation does. Looks and acts: {counted(found)}.{why}"
+        "along the relation does, wherever the spread of these may put that average. Looks and acts: "
+        f"{told}.{why}"
     )
 
 

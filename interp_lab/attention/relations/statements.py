@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from interp_lab.attention.relations.measurements import RelationMeasurements, Verdict, Where
-from interp_lab.attention.relations.sets import SetFinding
-from interp_lab.claims import Claim, Evidence, Grade, Split
-from interp_lab.types import head_name
+from interp_lab.attention.head_sets import SetFinding
+from interp_lab.attention.relations.measurements import WORSE, RelationMeasurements, Where
+from interp_lab.claims import Claim, Grade, Split
+from interp_lab.types import Interval, head_name
 
 
 def claims(found: RelationMeasurements) -> list[Claim]:
     """Return a claim per head and relation that it looks along or acts for, per set, and per contrasted role."""
     first = found.config.ablations[0]
     heads = [_head_claim(found, at, others) for at, others in _told_once(found).items()]
-    sets = [_set_claim(found, one) for one in found.sets if one.kind is first]
+    sets = [_set_claim(found, one) for one in found.sets if one.ablation is first]
     return [*heads, *sets, *(claim for nth in range(len(found.contrasts)) for claim in _contrast_claims(found, nth))]
 
 
@@ -25,17 +25,16 @@ def _told_once(found: RelationMeasurements) -> dict[Where, list[str]]:
     """
     told: dict[Where, list[str]] = {}
     first: dict[object, Where] = {}
-    verdicts = found.verdicts()
-    for at, verdict in sorted(verdicts.items(), key=lambda one: one[1] is Verdict.ACTS_ONLY):
+    for at in sorted(found.verdicts, key=lambda at: not found.looks[at]):
         part = found.effects[Split.REPORT][at[0]]
         owner = first.setdefault((found.tasks[at[0]], part.metric, part.baseline.tobytes(), at[1:]), at)
-        if verdict is not Verdict.ACTS_ONLY:
+        if found.looks[at]:
             told[at] = []
         elif owner == at:
             told[at] = [found.relations[at[0]]]
         elif told.get(owner):
             told[owner].append(found.relations[at[0]])
-    return {at: told[at] for at in verdicts if at in told}
+    return {at: told[at] for at in found.verdicts if at in told}
 
 
 def _head_claim(found: RelationMeasurements, at: Where, unseen: Sequence[str]) -> Claim:
@@ -53,7 +52,7 @@ def _head_claim(found: RelationMeasurements, at: Where, unseen: Sequence[str]) -
     elif found.agreeing(at):
         observed += f"; clear under {found.agreeing(at)} other ablations"
     answer = f"the expected answer of {found.tasks[nth]}" if unseen else "the expected answer"
-    acts = f"prefers {answer} {_change(effect)}" if effect and found.grade(at) >= Grade.CAUSAL else ""
+    acts = f"prefers {answer} {_how(effect.effect)}" if effect and found.grade(at) >= Grade.CAUSAL else ""
     whose = head_name((layer, head))
     if unseen:
         statement = f"Without {whose} {model} {acts}, and it was not found to attend along {' or '.join(unseen)}"
@@ -69,21 +68,20 @@ def _looks_again(found: RelationMeasurements, at: Where) -> bool:
     return not found.carriers.can_hold(at[0]) or bool(found.carriers.holds(Split.HELD_OUT)[at])
 
 
-def _change(effect: Evidence) -> str:
-    return "less" if effect.effect.estimate < 0 else "more"
+def _how(effect: Interval) -> str:
+    return "less" if WORSE * effect.estimate > 0 else "more"
 
 
 def _set_claim(found: RelationMeasurements, one: SetFinding) -> Claim:
-    relation, model, heads = found.relations[one.relation], found.model, "+".join(one.heads)
-    statement = f"Several heads of {model} attend along {relation} ({heads})"
-    if one.together.is_clear(alpha=found.config.fdr):
+    relation, model = one.heads.behaviour, found.model
+    statement = f"Several heads of {model} attend along {relation} ({one.heads})"
+    if one.grade >= Grade.CAUSAL:
         statement = (
-            f"Without all heads that attend along {relation} ({heads}) {model} prefers the expected answer "
-            f"{_change(one.together)}"
+            f"Without all heads that attend along {relation} ({one.heads}) {model} prefers the expected answer "
+            f"{_how(one.together)}"
         )
-    kind = one.acts(alpha=found.config.fdr)
-    observed = f"the members alone add up to {one.members} {one.together.unit}; interaction {one.interaction}: {kind}"
-    return Claim(statement, observed, one.together, one.replication, alpha=found.config.fdr)
+    observed = f"alone {one.alone} in sum, together {one.together} {one.unit}, excess {one.excess}: {one.kind}"
+    return Claim(statement, observed, one.effect, one.replication, alpha=found.config.fdr)
 
 
 def _contrast_claims(found: RelationMeasurements, nth: int) -> list[Claim]:
@@ -111,19 +109,17 @@ def _contrast_claims(found: RelationMeasurements, nth: int) -> list[Claim]:
 
 def summary(found: RelationMeasurements) -> str:
     """Return a line per relation and contrast, and how many claims hold."""
-    told = found.verdicts()
     lines = [f"{found.model}: heads that attend along {len(found.relations)} relations, and what they do"]
     for nth, relation in enumerate(found.relations):
         part = found.effects[Split.REPORT][nth]
-        heads = [f"{head_name(at[1:])} {one}" for at, one in told.items() if at[0] == nth]
+        heads = [f"{head_name(at[1:])} {one}" for at, one in found.verdicts.items() if at[0] == nth]
         why = f"; {found.why_not[nth]}" if found.why_not[nth] else f"; {part.metric} {found.baseline(nth)} {part.unit}"
         lines.append(f"{relation}: {', '.join(heads) or 'no head looks or acts'}{why}")
     for one in found.sets:
-        if one.kind is found.config.ablations[0]:
-            kind = one.acts(alpha=found.config.fdr)
+        if one.ablation is found.config.ablations[0]:
             lines.append(
-                f"{found.relations[one.relation]}, {'+'.join(one.heads)} together: {one.together.effect} "
-                f"{one.together.unit}, alone they add up to {one.members} ({kind})"
+                f"{one.heads.behaviour}, {one.heads} together: {one.together} {one.unit}, alone they add up to "
+                f"{one.alone} ({one.kind})"
             )
     for asked, contrast in zip(found.config.contrasts, found.contrasted, strict=True):
         lines.append(f"{asked.title}: {contrast.differs.sum()} of {contrast.differs.size} heads and roles differ")
@@ -131,11 +127,3 @@ def summary(found: RelationMeasurements) -> str:
     replicated = sum(claim.grade >= Grade.REPLICATED for claim in graded)
     lines.append(f"{len(graded)} of {len(claims(found))} claims are causal, {replicated} also on held-out templates")
     return "\n".join(lines)
-
-
-def counted(found: RelationMeasurements) -> str:
-    """Return how many heads there are of each verdict."""
-    told = list(found.verdicts().values())
-    return (
-        ", ".join(f"{told.count(verdict)} {verdict}" for verdict in Verdict if verdict in told) or "no head does either"
-    )

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from interp_lab.attention.evidence import larger_than
 from interp_lab.attention.relations.measurements import RelationMeasurements, Where
-from interp_lab.claims import Evidence, Grade, Split
+from interp_lab.attention.rows import UNKNOWN, columns, set_row
+from interp_lab.claims import Evidence, Split
 from interp_lab.stats import bootstrap_interval
-from interp_lab.types import Interval, head_name
-
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
+from interp_lab.types import head_name
 
 
 def relations_table(found: RelationMeasurements) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def relations_table(found: RelationMeasurements) -> pd.DataFrame:
             row: dict[str, object] = {"relation": part.relation, "head": head_name((layer, head))}
             row |= {"verdict": str(found.verdict(at)), "looks": bool(found.looks[at])}
             row["looks_on_held_out"] = bool(held_out[at]) if held_out is not None and can_hold else None
-            row |= _told(own.at(layer, head), "attention") | _told(beyond.at(layer, head), "excess")
+            row |= columns("attention", own.at(layer, head)) | columns("excess", beyond.at(layer, head))
             rows.append(row | {"p_looks": found.carriers.p_adjusted[at]} | _acts(found, at))
     return pd.DataFrame(rows)
 
@@ -41,15 +41,14 @@ def _acts(found: RelationMeasurements, at: Where) -> dict[str, object]:
     kind = found.config.ablations[0]
     effect, again = found.evidence[kind].get(at), found.replications[kind].get(at)
     row: dict[str, object] = {"acts": str(found.grade(at)) if effect else ""}
-    row |= _effect(effect) | _told(again.effect if again else UNKNOWN, "change_on_held_out")
-    exceeds = re.search(r"larger than (.*)\)", effect.control) if effect else None
+    row |= _effect(effect) | columns("change_on_held_out", again.effect if again else UNKNOWN)
     row["also_under"] = found.agreeing(at) if effect else ""
-    return row | {"larger_than": exceeds[1] if exceeds else ""}
+    return row | {"larger_than": larger_than(effect) if effect else ""}
 
 
 def _effect(effect: Evidence | None) -> dict[str, object]:
     change, against = (effect.effect, effect.versus_control) if effect else (UNKNOWN, UNKNOWN)
-    row = _told(change, "change") | _told(against, "versus_control")
+    row = columns("change", change) | columns("versus_control", against)
     return row | {"p_acts": effect.p_adjusted if effect else np.nan, "unit": effect.unit if effect else ""}
 
 
@@ -68,19 +67,7 @@ def effects_table(found: RelationMeasurements) -> pd.DataFrame:
 
 def sets_table(found: RelationMeasurements) -> pd.DataFrame:
     """Return one row per relation that several heads carry and kind of ablation; no rows if there is none."""
-    rows = []
-    for one in found.sets:
-        claimed = Grade.DESCRIPTIVE
-        if one.together.is_clear(alpha=found.config.fdr):
-            again = one.replication is not None and one.replication.is_clear(alpha=found.config.fdr)
-            claimed = Grade.REPLICATED if again else Grade.CAUSAL
-        row: dict[str, object] = {"relation": found.relations[one.relation], "heads": "+".join(one.heads)}
-        row |= {"ablation": str(one.kind), "finding": str(one.acts(alpha=found.config.fdr)), "acts": str(claimed)}
-        row |= _told(one.together.effect, "together") | _told(one.members, "sum_of_members")
-        row |= _told(one.interaction, "interaction") | {"p_interaction": one.p_interaction}
-        row |= _told(one.together.versus_control, "versus_random_sets") | {"p_random_sets": one.together.p_adjusted}
-        rows.append(row | {"unit": one.together.unit})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([set_row(one) for one in found.sets])
 
 
 def contrast_tables(found: RelationMeasurements) -> dict[str, pd.DataFrame]:
@@ -93,7 +80,3 @@ def contrast_names(found: RelationMeasurements) -> Iterator[str]:
     """Yield a name for each contrast that is fit for a file."""
     for nth, one in enumerate(found.config.contrasts, 1):
         yield f"contrast {nth} " + re.sub(r"[^\w -]+", " ", f"{one.first} against {one.second}")
-
-
-def _told(interval: Interval, name: str) -> dict[str, object]:
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from interp_lab.attention.relations import acts
-from interp_lab.attention.relations.acts import head_ablations, head_sets, relation_effects
-from interp_lab.attention.relations.evidence import Compared, evidence_of, mean_of_others, others_exceeded
+from interp_lab.attention.relations.acts import head_ablations, relation_effects
 from interp_lab.attention.relations.places import Relation, relations_named
 from interp_lab.attention.relations.prompts import RelationPrompts, relation_prompts
-from interp_lab.attention.relations.sets import interactions
 from interp_lab.claims import Split
 from interp_lab.hooks import edited
 from interp_lab.interventions import Ablation
@@ -125,18 +123,6 @@ class TestAblations:
 
 
 class TestSets:
-    def test_carriers_first_then_as_many_others(self):
-        carriers = np.array([[True, False, False], [False, True, False]])
-        sets = head_sets(carriers, 5, seed=0)
-        assert sets[0].tolist() == [0, 4]
-        for own in sets[1:].tolist():
-            assert len(set(own)) == 2
-            assert not {0, 4} & set(own)
-
-    @pytest.mark.parametrize("n_carriers", [0, 1, 3])
-    def test_none_for_a_lone_carrier_or_too_few_others(self, n_carriers):
-        assert len(head_sets(np.arange(4)[None] < n_carriers, 5, seed=0)) == 0
-
     def test_changes_of_sets_are_those_of_all_members_at_once(self, model, prompts):
         reference, asked = prompts.to_ablate(Split.REPORT, seed=0)
         carriers = np.array([[True, False, True, False, False, False]])
@@ -147,68 +133,14 @@ class TestSets:
         assert np.allclose(effects.sets[:, 0], effects.changes[:, carriers].sum(1), atol=1e-4), "one layer: they add up"
         assert np.allclose(effects.sets[:, 1:], 0, atol=1e-5)
 
-    def test_the_interaction_is_what_members_do_not_add_up_to(self):
-        alone, together = np.array([[-1.0, -1, -2, -2], [-1.0, -1, 0, 0]]), np.array([-5.0, -5, -5, -5])
-        ((members, beyond, p),) = interactions([(alone, together, tuple("abcd"))], level=0.95, seed=0)
-        assert (members.estimate, beyond.estimate) == (-2, -3)
-        assert p < 0.05
-
-
-class TestControls:
-    changes = np.array([[-3.0, -3.0], [1.0, 1.0], [2.0, 2.0], [-4.0, -4.0]])
-    apart = np.array([False, True, True, True])
-
-    def test_mean_of_the_others_that_stand_apart(self):
-        control = mean_of_others(self.changes, self.apart)
-        assert control[:, 0].tolist() == pytest.approx([-1 / 3, -1, -1.5, 1.5])
-
-    def test_how_many_of_them_change_less(self):
-        assert others_exceeded(self.changes, self.apart) == ["2 of 3", "0 of 2", "1 of 2", "2 of 2"]
-
-    def test_one_that_stands_apart_has_no_other(self):
-        with pytest.raises(ValueError, match="1 of 4 heads do not carry the relation, and controls need 2"):
-            mean_of_others(self.changes, np.array([False, False, False, True]))
-
-
-def drawn(seed: int, *, effect: float = 0.0) -> Compared:
-    """Sixteen heads on 12 templates by 4 prompts, each template with a level of its own; the first head does more."""
-    rng = np.random.default_rng(seed)
-    changes = np.repeat(rng.standard_normal((16, 12)), 4, axis=1) + rng.standard_normal((16, 48))
-    changes[0] += effect
-    names, templates = tuple(f"head {nth}: t" for nth in range(16)), tuple(f"t{nth // 4}" for nth in range(48))
-    control = mean_of_others(changes, np.ones(16, dtype=bool))
-    return Compared(names, changes, control, ("others",) * 16, "logits", 0.0, templates)
-
-
-class TestEvidence:
-    def test_heads_that_do_nothing_are_not_clear(self):
-        """Of 30 families of 32 heads, at most 3 have a finding (an FDR of 5%)."""
-        families = (
-            evidence_of([drawn(2 * seed), drawn(2 * seed + 1)], split=Split.REPORT, level=0.95, seed=0)
-            for seed in range(30)
-        )
-        found = [any(one.is_clear(alpha=0.05) for part in family for one in part) for family in families]
-        assert sum(found) <= 3
-
-    def test_a_head_that_does_something_is(self):
-        ((first, *rest),) = evidence_of([drawn(0, effect=4.0)], split=Split.REPORT, level=0.95, seed=0)
-        assert first.is_clear(alpha=0.05)
-        assert first.effect.estimate == pytest.approx(4, abs=1)
-        assert not any(one.is_clear(alpha=0.05) for one in rest)
-
-    def test_what_is_tested_beside_it_counts(self):
-        """The same numbers, corrected over 16 tests and over 64."""
-        alone = evidence_of([drawn(0, effect=4.0)], split=Split.REPORT, level=0.95, seed=0)[0][0]
-        among = [drawn(0, effect=4.0), *(drawn(seed) for seed in (1, 2, 3))]
-        beside = evidence_of(among, split=Split.REPORT, level=0.95, seed=0)
-        assert [len(part) for part in beside] == [16] * 4
-        assert beside[0][0].effect == alone.effect
-        assert beside[0][0].p_adjusted > 1.5 * alone.p_adjusted
-
-    def test_rows_keep_their_names_and_numbers(self):
-        some = drawn(0).rows([3, 1])
-        assert some.names == ("head 3: t", "head 1: t")
-        assert np.array_equal(some.changes, drawn(0).changes[[3, 1]])
+    @pytest.mark.parametrize(("n_carriers", "n_sets"), [(1, 0), (2, 6), (4, 1), (5, 1)])
+    def test_a_lone_carrier_makes_no_set_and_few_others_no_random_ones(self, model, prompts, n_carriers, n_sets):
+        reference, asked = prompts.to_ablate(Split.REPORT, seed=0)
+        effects = relation_effects(
+            model, asked, reference=reference, metric="logit_difference", kinds=KINDS[:1],
+            carriers=np.arange(6)[None] < n_carriers, n_random_sets=5,
+        )  # fmt: skip
+        assert np.isfinite(effects.sets[0]).all(-1).tolist() == [True] * n_sets + [False] * (6 - n_sets)
 
 
 class TestSpy:

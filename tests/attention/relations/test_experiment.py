@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp_lab.attention.relations import AttentionRelationsResult, ContrastConfig, Relation, Verdict
+from interp_lab.attention.relations import AttentionRelationsResult, ContrastConfig, Relation
 from interp_lab.attention.relations.places import relations_named
+from interp_lab.attention.verdicts import Verdict
 from interp_lab.claims import Grade, Split
 from interp_lab.cli.show import console, show_relations
 from interp_lab.config import ConfigError
@@ -20,7 +21,7 @@ from tests.attention.relations.toy import Head, config_of, measured, model_of
 
 (CAPITAL,) = relations_named(["country-capital"])
 CERTAIN = replace(CAPITAL, metric="probability_difference")
-NOTHING = [Head(), Head(), Head(), Head()]
+NOTHING = [Head()] * 8
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +65,20 @@ def of_head(result, head, table="relations"):
 
 class TestKnownHeads:
     def test_what_heads_look_like_and_act_like(self, known):
-        told = {at[2]: verdict for at, verdict in known.verdicts().items()}
-        assert told == {0: Verdict.AGREES, 1: Verdict.LOOKS_ONLY, 2: Verdict.ACTS_ONLY}
-        assert known.tables()["relations"]["verdict"].tolist()[3:] == ["neither"] * 4
+        told = {at[2]: verdict for at, verdict in known.verdicts.items()}
+        assert told == {0: Verdict.LOOKS_AND_ACTS, 1: Verdict.LOOKS_ONLY, 2: Verdict.ACTS_ONLY}
+        assert known.tables()["relations"]["verdict"].tolist()[3:] == ["neither"] * 8
 
     def test_the_effect_is_what_the_weights_say(self, known):
         assert of_head(known, "0.0")["change"] == pytest.approx(-4, abs=1e-3)
         assert of_head(known, "0.1")["change"] == pytest.approx(0, abs=1e-3)
 
     def test_the_control_is_the_mean_of_the_heads_that_do_not_look(self, known):
-        """Of 0.2 and four idle ones, for 0.0; of the idle ones alone, for 0.2."""
+        """Of 0.2 and eight idle ones, for 0.0; of the idle ones alone, for 0.2."""
         acting = of_head(known, "0.2")["change"]
-        assert of_head(known, "0.0")["versus_control"] == pytest.approx(-4 - acting / 5, abs=1e-3)
+        assert of_head(known, "0.0")["versus_control"] == pytest.approx(-4 - acting / 9, abs=1e-3)
         assert of_head(known, "0.2")["versus_control"] == pytest.approx(acting, abs=1e-3)
-        assert of_head(known, "0.0")["larger_than"] == "4 of 5"
+        assert of_head(known, "0.0")["larger_than"] == "8 of 9"
 
     def test_claims_say_what_was_shown(self, known):
         told = {claim.statement: claim.grade for claim in known.claims()}
@@ -92,14 +93,14 @@ class TestKnownHeads:
         assert of_head(known, "0.1")["also_under"] == "0 of 2"
         assert sorted(of_head(known, "0.0", "effects")["ablation"]) == ["mean by template", "resample", "zero"]
 
-    def test_a_head_that_works_against_the_answer_opposes(self):
-        heads = [Head(looks=True, says=-2.0), Head(says=96.0), *NOTHING]
-        assert measured(model_of(heads), n_held_out=None).verdicts()[0, 0, 0] is Verdict.OPPOSES
+    def test_a_head_that_works_against_the_answer_is_in_the_way(self):
+        heads = [Head(looks=True, says=-2.0), *[Head(says=24.0)] * 4, *NOTHING]
+        assert measured(model_of(heads), n_held_out=None).verdicts[0, 0, 0] is Verdict.IN_THE_WAY
 
 
 class TestSets:
     def test_heads_that_back_each_other_up_are_missed_together(self, redundant):
-        assert set(redundant.verdicts().values()) == {Verdict.BACKED_UP}
+        assert set(redundant.verdicts.values()) == {Verdict.BACKED_UP}
         row = redundant.tables()["sets"].set_index("ablation").loc["zero"]
         assert row["finding"] == "backup"
         assert row["together"] == pytest.approx(-0.5, abs=1e-3), "the capital and the language share the certainty"
@@ -150,7 +151,7 @@ class TestClaimsFollowNumbers:
 
     def test_a_model_that_does_not_prefer_the_answer_is_not_asked(self):
         found = measured(model_of([Head(looks=True), *NOTHING]), n_held_out=None)
-        assert found.verdicts() == {(0, 0, 0): Verdict.NOT_ASKED}
+        assert found.verdicts == {(0, 0, 0): Verdict.NOT_ASKED}
         (claim,) = found.claims()
         assert claim.effect is None
         assert "does not clearly prefer the answer" in claim.observed
@@ -158,7 +159,7 @@ class TestClaimsFollowNumbers:
 
     def test_without_heads_left_as_controls_nothing_is_asked(self):
         found = measured(model_of([Head(looks=True, says=4.0)] * 3 + [Head()]), n_held_out=None)
-        assert found.why_not == ("1 heads do not carry it, and controls need 2",)
+        assert found.why_not == ("1 heads do not carry it, and controls need 3",)
         assert not any(claim.grade for claim in found.claims())
 
 
@@ -193,7 +194,7 @@ class TestKept:
 class TestOrganism:
     def test_the_capital_needs_the_head_that_looks_at_the_country(self, organism):
         row = organism.tables()["relations"].query("relation == 'country-capital'").set_index("head").loc["0.1"]
-        assert (row["verdict"], row["acts"], row["looks_on_held_out"]) == ("agrees", "replicated", True)
+        assert (row["verdict"], row["acts"], row["looks_on_held_out"]) == ("looks and acts", "replicated", True)
         assert row["change_high"] < -6
 
     def test_the_pronoun_needs_the_head_that_looks_at_the_profession(self, organism):
@@ -204,12 +205,12 @@ class TestOrganism:
         assert table.index[table["looks"]].tolist() == ["0.2"]
         assert table.index[table["acts"] != "descriptive"].tolist() == ["0.2"]
         row = table.loc["0.2"]
-        assert (row["verdict"], row["acts"], row["looks_on_held_out"]) == ("agrees", "causal", None)
+        assert (row["verdict"], row["acts"], row["looks_on_held_out"]) == ("looks and acts", "causal", None)
         assert row["versus_control_high"] < -0.4
 
     def test_names_are_kept_by_heads_that_do_not_look_along_the_relation(self, organism):
         """Both relations are asked of the same prompts, and one effect is claimed once."""
-        told = organism.verdicts()
+        told = organism.verdicts
         for relation in ("duplicate name", "indirect object"):
             own = {told[at] for at in told if organism.relations[at[0]] == relation}
             assert own == {Verdict.ACTS_ONLY}
@@ -231,7 +232,7 @@ class TestOrganism:
             show_relations(organism)
         lines = captured.get().splitlines()
         (row,) = (line for line in lines if line.split()[:2] == ["country-capital", "0.1"])
-        assert row.split()[-2:] == ["R", "agrees"]
+        assert " ".join(row.split()).endswith("R looks and"), "the last word stands below"
         assert not any("…" in line for line in lines)
         assert max(map(len, lines[:-3])) <= 80
 

@@ -1,0 +1,34 @@
+"""Rows that the tables of both experiments have in common; ends of intervals are in the column names."""
+
+import numpy as np
+
+from interp_lab.attention.head_sets import SetFinding
+from interp_lab.types import Interval
+
+Row = dict[str, object]
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
+
+def columns(name: str, one: Interval) -> Row:
+    """Return an interval as three columns."""
+    return {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+
+
+def set_row(one: SetFinding) -> Row:
+    """Return what ablating a set of heads does: beside the sum of its members, and beside random sets."""
+    return {
+        "heads": str(one.heads),
+        "what": one.heads.label,
+        "behaviour": one.heads.behaviour,
+        "ablation": str(one.ablation),
+        "finding": str(one.kind),
+        "backs_up": one.backs_up,
+        **columns("together", one.together),
+        **columns("sum_of_members", one.alone),
+        **columns("excess", one.excess),
+        "p_excess": one.p_excess,
+        **columns("versus_random_sets", one.effect.versus_control if one.effect else UNKNOWN),
+        "p_random_sets": one.effect.p_adjusted if one.effect else np.nan,
+        "grade": str(one.grade) if one.effect else "",
+        "unit": one.unit,
+    }
