@@ -8,8 +8,8 @@ from math import comb
 import numpy as np
 from jaxtyping import Float
 
-from interp_lab.attention.evidence import Compared, with_replications
 from interp_lab.claims import Evidence, Grade, Split, grade
+from interp_lab.effects import Compared, with_replications
 from interp_lab.interventions import Ablation
 from interp_lab.stats import benjamini_hochberg, bootstrap_interval, feasible_test, paired_difference
 from interp_lab.types import HeadIndex, Interval, Site, head_name
@@ -97,7 +97,7 @@ class MeasuredSet:
         if one is None or len(one.controls) < 2:
             return None
         name, of = f"{self.ablation} ablation of {self.heads}: {self.changed}", f"random sets of as many {self.of}"
-        return Compared((name,), one.together[None], (one.controls,), of, one.unit, one.margin, one.clusters)
+        return Compared((name,), one.together[None], (one.controls,), (of,), one.unit, one.margin, one.clusters)
 
 
 class SetKind(StrEnum):

@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 
 from interp_lab.attention.config import AttentionHeadsConfig
-from interp_lab.attention.evidence import FEWEST_CONTROLS, Compared, Tested, others, with_replications
 from interp_lab.attention.head_effects import BehaviourEffects
 from interp_lab.attention.head_sets import HeadSet, MeasuredSet, SetChanges, SetFinding, set_findings
 from interp_lab.attention.head_types import SECOND_COPY, TASK, TEXT, head_types
 from interp_lab.attention.looks import Looks
 from interp_lab.attention.readings import Attended, Example, Habits, WeightReadings
-from interp_lab.attention.verdicts import Verdict, verdict_of
+from interp_lab.attention.verdicts import FEWEST_CONTROLS, Verdict, verdict_of
 from interp_lab.claims import Split
+from interp_lab.effects import Compared, Tested, others, with_replications
 from interp_lab.experiment import Provenance
 from interp_lab.stats import Intervals, bootstrap_interval, mean_interval
 from interp_lab.types import HeadIndex, Interval, head_name
@@ -111,7 +111,7 @@ class HeadMeasurements:
             names=tuple(f"{self.config.ablations[0]} ablation of {head_name(head)}: {_changed(one)}" for head in heads),
             changes=changes,
             controls=others(changes, np.array([head in untyped for head in heads])),
-            of="other heads of no type",
+            of=("other heads of no type",) * len(heads),
             unit=one.unit,
             margin=self.margin(one),
             clusters=one.units,

@@ -26,6 +26,9 @@ class Verdict(StrEnum):
     """Effects on the behaviour were not tested: nothing is at stake, or there are too few controls."""
 
 
+FEWEST_CONTROLS = 3
+"""Heads to compare with that there must be: one of them is compared with the others, and two have a spread."""
+
 UNTOLD = (Verdict.NEITHER, Verdict.NOT_ASKED)
 """What a summary leaves out."""
 

@@ -91,6 +91,7 @@ def difference_from_several(
     clusters: Labels | None = None,
     *,
     level: float = 0.95,
+    test: Test = "auto",
     seed: int = 0,
 ) -> PairedDifference:
     """Compare each condition with the mean of several controls, which are themselves a sample.
@@ -102,6 +103,7 @@ def difference_from_several(
 
     Args:
         controls: for each site, one row per control and one column per example; at least two controls.
+        test: over examples; see `paired_difference`.
 
     Raises: ValueError, for fewer than two controls of a site, or as `paired_difference`.
     Source: Zou and Donner 2008 (limits of a difference from limits of its parts).
@@ -110,7 +112,9 @@ def difference_from_several(
     if few or len(controls) != len(treated):
         told = f"{few[0]} controls of a site" if few else f"{len(controls)} sets of controls for {len(treated)} sites"
         raise ValueError(f"{told}; give at least two controls for each site: their spread is what is asked about")
-    found = paired_difference(treated, np.stack([rows.mean(0) for rows in controls]), clusters, level=level, seed=seed)
+    found = paired_difference(
+        treated, np.stack([rows.mean(0) for rows in controls]), clusters, level=level, test=test, seed=seed
+    )
     n = np.array([len(rows) for rows in controls])
     means = [rows.mean(-1) for rows in controls]
     error = np.array([np.std(values, ddof=1) / np.sqrt(len(values)) for values in means])

@@ -7,15 +7,15 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool
 
-from interp_lab.attention.evidence import FEWEST_CONTROLS, Compared, Tested, others, with_replications
 from interp_lab.attention.head_sets import HeadSet, MeasuredSet, SetChanges, SetFinding, set_findings
 from interp_lab.attention.relations.acts import RelationEffects
 from interp_lab.attention.relations.carriers import RelationAttention, RelationHeads
 from interp_lab.attention.relations.config import AttentionRelationsConfig
 from interp_lab.attention.relations.contrast import AttentionContrast, contrasted
 from interp_lab.attention.relations.role_attention import RoleAttention
-from interp_lab.attention.verdicts import UNTOLD, Verdict, verdict_of
+from interp_lab.attention.verdicts import FEWEST_CONTROLS, UNTOLD, Verdict, verdict_of
 from interp_lab.claims import Evidence, Grade, Split, grade
+from interp_lab.effects import Compared, Tested, others, with_replications
 from interp_lab.experiment import Provenance
 from interp_lab.interventions import Ablation
 from interp_lab.stats import mean_interval
@@ -134,7 +134,7 @@ class RelationMeasurements:
             names=tuple(f"{kind} ablation of {head}: {self._changed(nth)}" for head in heads),
             changes=changes,
             controls=others(changes, apart),
-            of=f"other {_APART}",
+            of=(f"other {_APART}",) * len(heads),
             unit=part.unit,
             margin=self.margin(nth, split),
             clusters=part.templates,

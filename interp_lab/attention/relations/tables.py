@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from interp_lab.attention.evidence import larger_than
 from interp_lab.attention.relations.measurements import RelationMeasurements, Where
 from interp_lab.attention.rows import UNKNOWN, columns, set_row
 from interp_lab.claims import Evidence, Split
+from interp_lab.effects import larger_than
 from interp_lab.stats import bootstrap_interval
 from interp_lab.types import head_name
 

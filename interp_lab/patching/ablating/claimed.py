@@ -1,7 +1,7 @@
 """What is tested after the choice, the evidence for it, and what is claimed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from interp_lab.claims import Claim, Evidence, Grade, Split
-from interp_lab.effects import evidence_against_several
-from interp_lab.engine import Effects
+from interp_lab.effects import Compared, evidence_of
 from interp_lab.patching.ablating.measurements import AblationMeasurements
 from interp_lab.patching.ablating.plan import control_pool, excess_of_pairs, margin_of
 from interp_lab.patching.ablating.splits import AblatedSplit
@@ -70,19 +69,17 @@ class AblationClaims(AblationMeasurements):
         if not rows:
             return {}
         c = self.config
-        effects = Effects(
-            tuple(row.name for row in rows), self.metric, self.unit, held.clean, np.stack([row.effect for row in rows])
+        compared = Compared(
+            names=tuple(f"{row.what}: {self.moves}" for row in rows),
+            changes=np.stack([row.effect for row in rows]),
+            controls=tuple(row.controls for row in rows),
+            of=tuple(row.of for row in rows),
+            unit=self.unit,
+            margin=margin_of(held, c),
+            clusters=tuple(map(str, range(len(held.clean)) if held.labels is None else held.labels)),
         )
-        found = evidence_against_several(
-            effects, [row.controls for row in rows], of="controls", split=split, clusters=held.labels,
-            margin=margin_of(held, c), level=c.level, seed=c.seed,
-        )  # fmt: skip
-        return {
-            (row.kind, row.name): replace(
-                one, what=f"{row.what}: {self.moves}", control=one.control.replace("controls", row.of, 1)
-            )
-            for row, one in zip(rows, found, strict=True)
-        }
+        (found,) = evidence_of([compared], split=split, level=c.level, seed=c.seed)
+        return {(row.kind, row.name): one for row, one in zip(rows, found, strict=True)}
 
     def _rows(self, held: AblatedSplit) -> Iterator[_Row]:
         kind, changes = self.config.ablations[0], self.lost(held.changes[0])

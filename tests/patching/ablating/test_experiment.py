@@ -177,7 +177,7 @@ class TestDirections:
 
     def test_random_directions_are_the_control(self, found):
         evidence = found.evidence[Split.REPORT][Subject.DIRECTION, "any"]
-        assert evidence.control.startswith("mean of 5 random directions at the same place (larger than ")
+        assert evidence.control.startswith("mean of the random directions at the same place (larger than ")
         assert evidence.effect.estimate == pytest.approx(-found.report.directions[0, 0].mean())
         assert found.tables()["directions"]["direction"].tolist() == ["any"]
         assert found.sections()[-1].causal

@@ -82,7 +82,7 @@ class TestLinear:
         assert row["finding"] == "shared"
         evidence = found.evidence[Split.REPORT][Subject.SET, "z"]
         assert evidence.effect.estimate == pytest.approx(2, abs=1e-3)
-        assert evidence.control == "mean of 5 random sets of as many (larger than 5 of them)"
+        assert evidence.control == "mean of the random sets of as many (larger than 5 of 5)"
 
     def test_no_head_that_writes_is_unmissed(self, linear):
         assert "backups" not in linear.tables()
@@ -128,7 +128,7 @@ class TestBackup:
 
     def test_other_heads_in_its_place_are_the_control(self, backup):
         evidence = backup.evidence[Split.REPORT][Subject.BACKUP, "1.0+2.1"]
-        assert evidence.control == "mean of 10 other heads in the place of 2.1 (larger than 10 of them)"
+        assert evidence.control == "mean of the other heads in the place of 2.1 (larger than 10 of 10)"
         assert evidence.effect.estimate == pytest.approx(10, abs=0.05)
 
 

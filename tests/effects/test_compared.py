@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from interp_lab.attention.evidence import Compared, evidence_of, larger_than, others, with_replications
 from interp_lab.claims import Split
+from interp_lab.effects import Compared, evidence_of, larger_than, others, with_replications
 from interp_lab.stats import benjamini_hochberg, difference_from_several
 
 SETTINGS = {"level": 0.95, "seed": 0}
@@ -19,7 +19,7 @@ def drawn(seed: int, *, effect: float = 0.0) -> Compared:
     changes[0] += effect
     names, clusters = tuple(f"head {nth}: t" for nth in range(16)), tuple(f"t{nth // 4}" for nth in range(48))
     controls = others(changes, np.ones(16, dtype=bool))
-    return Compared(names, changes, controls, "other heads", "logits", 0.0, clusters)
+    return Compared(names, changes, controls, ("other heads",) * len(names), "logits", 0.0, clusters)
 
 
 class TestOthers:

@@ -8,10 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from interp_lab.claims import Evidence, Split
-from interp_lab.stats import benjamini_hochberg, bootstrap_interval, difference_from_several
-
-FEWEST_CONTROLS = 3
-"""Heads to compare with that there must be: one of them is compared with the others, and two have a spread."""
+from interp_lab.stats import benjamini_hochberg, bootstrap_interval, difference_from_several, feasible_test
 
 Tested = tuple[Evidence, Evidence | None]
 """Evidence on the report half, and on held-out templates."""
@@ -26,8 +23,8 @@ class Compared:
     changes: Float[np.ndarray, "site example"]
     controls: tuple[Float[np.ndarray, "_ example"], ...]
     """Of each ablation, two or more on the same prompts."""
-    of: str
-    """What the controls are, such as `other heads of no type`."""
+    of: tuple[str, ...]
+    """What the controls of each ablation are, such as `other heads of no type`."""
     unit: str
     margin: float
     """Smallest change of interest."""
@@ -41,6 +38,7 @@ class Compared:
             names=tuple(self.names[i] for i in index),
             changes=self.changes[list(index)],
             controls=tuple(self.controls[i] for i in index),
+            of=tuple(self.of[i] for i in index),
         )
 
 
@@ -73,9 +71,14 @@ def evidence_of(compared: Sequence[Compared], *, split: Split, level: float, see
     """
     if not compared:
         return []
+    n_tests = sum(len(one.names) for one in compared)
     against = [
-        difference_from_several(one.changes, one.controls, one.clusters, level=level, seed=seed) for one in compared
-    ]
+        difference_from_several(
+            one.changes, one.controls, one.clusters, level=level, seed=seed,
+            test=feasible_test(len(set(one.clusters)), n_tests=n_tests),
+        )
+        for one in compared
+    ]  # fmt: skip
     own = [bootstrap_interval(one.changes, one.clusters, level=level, seed=seed) for one in compared]
     adjusted = benjamini_hochberg(np.concatenate([found.p for found in against]))
     stops = np.cumsum([len(one.names) for one in compared])
@@ -87,7 +90,7 @@ def evidence_of(compared: Sequence[Compared], *, split: Split, level: float, see
                 effect=own[nth].at(i),
                 versus_control=against[nth].intervals.at(i),
                 p_adjusted=float(adjusted[stops[nth] - len(one.names) + i]),
-                control=f"mean of the {one.of} ({_exceeding(one.changes[i], one.controls[i])})",
+                control=f"mean of the {one.of[i]} ({_exceeding(one.changes[i], one.controls[i])})",
                 split=split,
                 n_examples=one.changes.shape[1],
                 margin=one.margin,
