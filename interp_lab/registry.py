@@ -25,7 +25,7 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.attention.experiment:AttentionHeads",
         "interp_lab.attention.config:AttentionHeadsConfig",
         "interp_lab.attention.result:AttentionHeadsResult",
-        "Which heads attend like previous-token, induction, duplicate-token or first-token heads, and does it matter?",
+        "Which heads attend like heads of a known type (previous-token, induction, ...), and do they act the part?",
     ),
     "attention_relations": Entry(
         "interp_lab.attention.relations.experiment:AttentionRelations",

@@ -116,5 +116,7 @@ def attention_view(found: HeadMeasurements) -> AttentionView:
     """Return the patterns of typed heads on one sequence, to pick from."""
     one = found.example
     types = {head_name(head): kinds for head, kinds in found.looks.of_heads.items()}
-    names = tuple(f"{name} {'+'.join(types.get(name, ()))}".strip() for name in one.names)
-    return AttentionView(one.patterns, one.tokens, names, "attention of heads on one sequence")
+    told = ", ".join(f"{name} {'+'.join(types[name])}".replace("_", "-") for name in one.names if name in types)
+    return AttentionView(
+        one.patterns, one.tokens, one.names, f"attention on one sequence: {told or 'no head has a type'}"
+    )

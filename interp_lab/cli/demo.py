@@ -7,7 +7,8 @@ from typing import Any
 
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
-from interp_lab.cli.show import console, progress_bar, show_heads, show_patching
+from interp_lab.attention.relations import AttentionRelations, AttentionRelationsConfig
+from interp_lab.cli.show import console, progress_bar, show_heads, show_patching, show_relations
 from interp_lab.interventions import Ablation
 from interp_lab.organisms.compiled import compiled_names
 from interp_lab.patching.config import PatchingConfig
@@ -31,7 +32,12 @@ def demo_experiments() -> dict[str, Shown]:
     ]
     patched = [PatchingConfig(task=task, n_pairs=48, n_held_out=24, n_random_sets=10) for task in TASKS]
     heads = {config.model: (AttentionHeads(config), show_heads) for config in (AttentionHeadsConfig(), *compiled)}
-    return {**heads, **{config.task: (Patching(config), show_patching) for config in patched}}
+    relations = AttentionRelationsConfig(n_prompts=96, n_held_out=48)
+    return {
+        **heads,
+        "relations": (AttentionRelations(relations), show_relations),
+        **{config.task: (Patching(config), show_patching) for config in patched},
+    }
 
 
 def remove_old_run(folder: Path, *, experiment: str) -> None:

@@ -89,7 +89,7 @@ def show_citations(provenance: Provenance) -> None:
 
 def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
     """Print the heads that look or act: what like, what ablating them costs, how the two agree, and the grade."""
-    from interp_lab.attention.verdicts import UNTOLD
+    from interp_lab.attention.verdicts import UNTOLD, Verdict
 
     frames = result.tables()
     heads, scores = frames["heads"].to_dict("records"), frames["scores"].to_dict("records")
@@ -103,8 +103,9 @@ def show_heads(result: Any) -> None:  # noqa: ANN401 - an AttentionHeadsResult
         for name in (behaviour.replace(" ", "_") for behaviour in result.behaviours):
             if kinds or row[f"{name}_says"] not in UNTOLD:
                 on = [name.replace("_", " ")] if several else []
-                grade = row[f"{name}_grade"][:1].upper()
-                table.add_row(row["head"], looks, *on, raw_text(row, name), row[f"{name}_says"], grade)
+                says, grade = row[f"{name}_says"], row[f"{name}_grade"][:1].upper()
+                told = ("", "") if says == Verdict.NEITHER else (says, grade)
+                table.add_row(row["head"], looks, *on, raw_text(row, name), *told)
     console.print(table)
     legend = "ablated: rise of the loss (nats), fall of the logit difference; R replicated, C causal, D descriptive"
     console.print(legend, style="dim", highlight=False, soft_wrap=True)
