@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
+from interp_lab.gradients import EMBED, gradients_of, run_with_graph
 from interp_lab.hooks import Edit
 from interp_lab.metrics import Metric, require_finite
 from interp_lab.patching.attention_patches import (
@@ -21,15 +22,12 @@ from interp_lab.patching.attention_patches import (
 )
 from interp_lab.patching.attribution import Attribution, as_doubles
 from interp_lab.patching.gradients import (
-    EMBED,
     PatchDirection,
     Runs,
     difference,
-    gradients_of,
     paired_runs,
     require_groups,
     run_plainly,
-    run_with_graph,
     written_by,
 )
 from interp_lab.patching.site_sums import group_names, group_sums, site_sums
@@ -179,7 +177,7 @@ def _run(model: HookedModel, runs: Runs, sites: Sequence[Site], metric: Metric, 
     off: set[int] = set()
     nodes = [*plain, *(attention_hook(layer, "z") for layer in layers)]
     behind = _switches(model, off) if switched else {}
-    kept, values, seen = run_with_graph(model, runs, nodes, metric, behind=behind, watched=watched)
+    kept, values, seen = run_with_graph(model, runs.base, nodes, metric, mask=runs.mask, behind=behind, watched=watched)
     return _Batch(
         sites=sites,
         positions=runs.positions,

@@ -9,17 +9,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
+from interp_lab.gradients import EMBED, gradients_of, run_with_graph
 from interp_lab.metrics import Metric, require_finite
 from interp_lab.patching.gradients import (
-    EMBED,
     PatchDirection,
     Runs,
     difference,
-    gradients_of,
     paired_runs,
     require_groups,
     run_plainly,
-    run_with_graph,
 )
 from interp_lab.patching.site_sums import group_names, group_sums, site_sums
 from interp_lab.types import Codec, HookedModel, Site, Tokens
@@ -125,7 +123,7 @@ def _of_batch(
     hooks = list(dict.fromkeys([EMBED, *(site.hook for site in sites)]))
     donor, lent = run_plainly(model, runs.donor, hooks, metric, options=runs.options())
     if steps == 1:
-        base, values, _ = run_with_graph(model, runs, hooks, metric)
+        base, values, _ = run_with_graph(model, runs.base, hooks, metric, mask=runs.mask)
         gradients = gradients_of(values, base)
     else:
         base, values = run_plainly(model, runs.base, hooks, metric, options=runs.options())
@@ -146,7 +144,7 @@ def _mean_gradients(
     mean: dict[str, Tensor] = {}
     for step in range(steps):
         between = torch.lerp(*ends, (step + 0.5) / steps)
-        kept, values, _ = run_with_graph(model, runs, hooks, metric, embedding=between)
+        kept, values, _ = run_with_graph(model, runs.base, hooks, metric, mask=runs.mask, embedding=between)
         for hook, gradient in gradients_of(values, kept).items():
             mean[hook] = mean.get(hook, 0) + gradient / steps
     return mean

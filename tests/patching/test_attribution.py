@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from interp_lab.gradients import gradients_of
 from interp_lab.metrics import logit_difference, rank
 from interp_lab.patching.attribution import attribution
-from interp_lab.patching.gradients import gradients_of
 from interp_lab.types import Site
 from tests.models.fixtures import SHAPES as DIRECTORIES
 from tests.oracles import attribution as literal
