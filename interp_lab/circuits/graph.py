@@ -67,24 +67,18 @@ def all_edges(model: HookedModel) -> tuple[Edge, ...]:
     Raises: ValueError, as `require_graph`.
     """
     there = sources(model)
-    return tuple(Edge(source, target) for target in targets(model) for source in _read_by(model, target, there))
+    return tuple(Edge(source, target) for target in targets(model) for source in there if reads(model, target, source))
 
 
-def _read_by(model: HookedModel, target: str, there: Iterable[str]) -> list[str]:
-    """Return the sources that a target reads."""
-    if target == "logits":
-        return list(there)
-    layer = int(target.removeprefix("m").split(".")[0])
-    own_heads = target.startswith("m") and not getattr(model.cfg, "parallel_attn_mlp", False)
-    return [source for source in there if _written_before(source, layer, own_heads=own_heads)]
-
-
-def _written_before(source: str, layer: int, *, own_heads: bool) -> bool:
-    if source in ("embed", "pos_embed"):
+def reads(model: HookedModel, target: str, source: str) -> bool:
+    """Whether a target reads what a source writes."""
+    if target == "logits" or source in ("embed", "pos_embed"):
         return True
+    layer = int(target.removeprefix("m").split(".")[0])
     if source.startswith("m"):
         return int(source[1:]) < layer
     written = int(source.split(".")[0])
+    own_heads = target.startswith("m") and not getattr(model.cfg, "parallel_attn_mlp", False)
     return written < layer or (own_heads and written == layer)
 
 
