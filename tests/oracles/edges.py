@@ -194,3 +194,51 @@ def keep_only(model, pairs, edges, ablation):
     hooks.append((f"blocks.{model.cfg.n_layers - 1}.hook_resid_post", build))
     with split_inputs(model, results=True), torch.no_grad():
         return logit_difference(model.run_with_hooks(clean, fwd_hooks=hooks), answers, wrong)
+
+
+def path_effect(model, pairs, sender, receivers, *, mlps_recomputed):
+    """Change of the logit difference [batch] by way of some receivers (Wang et al. 2022, Algorithm 1), literally.
+
+    First run: every head gives what it gave on the clean prompt, the sender what it gave on the corrupted one; MLPs are
+    computed anew, or held too. Second run: the receivers read what they read in the first, all else is as it comes.
+    """
+    clean, corrupted, answers, wrong = pairs
+    here, there = contributions(model, clean), contributions(model, corrupted)
+    stored = {}
+
+    def hold(activation, hook):
+        layer = hook.name.split(".")[1]
+        if hook.name.endswith("mlp_out"):
+            if sender == f"m{layer}":
+                return there[sender]
+            return activation if mlps_recomputed else here[f"m{layer}"]
+        heads = [f"{layer}.{head}" for head in range(activation.shape[2])]
+        return torch.stack([there[head] if head == sender else here[head] for head in heads], dim=2)
+
+    def start(activation, hook):
+        return there[sender] if hook.name == f"hook_{sender}" else activation
+
+    def store(activation, hook):
+        stored[hook.name] = activation.clone()
+
+    def fixed(name, head):
+        def put(activation, hook):
+            activation = activation.clone()
+            if head is None:
+                return stored[name]
+            activation[:, :, head] = stored[name][:, :, head]
+            return activation
+
+        return put
+
+    places = [place(model, receiver) for receiver in receivers]
+    hooks = [("hook_embed", start)] + [("hook_pos_embed", start)] * ("pos_embed" in here)
+    for layer in range(model.cfg.n_layers):
+        hooks.append((f"blocks.{layer}.attn.hook_result", hold))
+        if not model.cfg.attn_only:
+            hooks.append((f"blocks.{layer}.hook_mlp_out", hold))
+    with split_inputs(model, results=True), torch.no_grad():
+        whole = logit_difference(model(clean), answers, wrong)
+        model.run_with_hooks(clean, fwd_hooks=hooks + [(name, store) for name, _ in places])
+        changed = model.run_with_hooks(clean, fwd_hooks=[(name, fixed(name, head)) for name, head in places])
+    return logit_difference(changed, answers, wrong) - whole
