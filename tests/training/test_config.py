@@ -36,7 +36,7 @@ class TestTrainOrganismAttnConfig:
             ({"card.conditions": [[25, 1]]}, "first condition must have offset 0"),
             ({"card.conditions": []}, "first condition must have offset 0"),
             ({"card.conditions": [[25, 0], [20, 24]]}, "period 20 after a prefix of 24 needs 65 positions"),
-            ({"shape.n_layers": 3}, "shape.n_layers: Input should be 2"),
+            ({"shape.n_layers": 3}, "shape.n_layers: 3 is none of 2"),
             ({"shape.n_heads": 1}, "shape.n_heads: Input should be greater than or equal to 2"),
             ({"loop.optimiser.weight_decay": -1}, "loop.optimiser.weight_decay"),
             ({"loop.n_step": 5}, "loop.n_step: no such field .* did you mean 'loop.n_steps'"),
@@ -69,7 +69,7 @@ class TestOrganismsOfTheGrammar:
             ("organism-tuned", {"text.instead": {}}, "text.instead: .* at least 1 item"),
             ("organism", {"shape.n_ctx": 40}, "shape.n_ctx: .* greater than or equal to 50"),
             ("organism", {"text.alone": 1.5}, "text.alone: .* less than or equal to 1"),
-            ("organism", {"precision": "float16"}, "precision: .*'bfloat16' or 'float32'"),
+            ("organism", {"precision": "float16"}, "precision: 'float16' is none of bfloat16, float32"),
             ("organism", {"text.answer_wieght": 3}, "text.answer_wieght: no such field .* did you mean 'text.answer_w"),
         ],
     )
