@@ -69,6 +69,7 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.attention.known_answers:rows",
     "interp_lab.patching.known_answers:rows",
     "interp_lab.patching.ablating.known_answers:rows",
+    "interp_lab.circuits.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 
