@@ -30,6 +30,24 @@ def silent(done: int, total: int, what: str) -> None:
     """Report progress to nobody."""
 
 
+@dataclass
+class Steps:
+    """Turns the progress of several pieces of work into that of the whole, each piece counting alike."""
+
+    progress: Progress
+    n: int
+    begun: int = 0
+
+    def next(self, what: str) -> Progress:
+        """Return the progress of the next piece."""
+        before, self.begun = self.begun, self.begun + 1
+
+        def tell(done: int, total: int, _: str) -> None:
+            self.progress(int(1000 * (before + done / max(total, 1))), 1000 * self.n, what)
+
+        return tell
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a result came from: enough to make it again, and to cite what it stands on."""

@@ -1,7 +1,6 @@
 """Which heads attend like heads of a known type, and does it matter?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -25,7 +24,7 @@ from interp_lab.attention.result import AttentionHeadsResult
 from interp_lab.attention.texts import Repeats, draw_repeats, draw_task, draw_text
 from interp_lab.bibliography import BENJAMINI_1995, ELHAGE_2021, OLSSON_2022, WANG_2022
 from interp_lab.claims import Split
-from interp_lab.experiment import Progress, silent
+from interp_lab.experiment import Progress, Steps, silent
 from interp_lab.models import norms_after
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.types import HookedModel
@@ -71,7 +70,7 @@ class AttentionHeads(ModelExperiment[AttentionHeadsConfig, AttentionHeadsResult]
             text = draw_text(model, c, {name: one.mask for name, one in types[TEXT].items()})
         looks = self._looks(model, repeats, text, types)
         asked = behaviours(model, repeats, text=text, task=task)
-        steps = _Steps(progress, 1 + len(asked[Split.REPORT]) + len(asked[Split.HELD_OUT]))
+        steps = Steps(progress, 1 + len(asked[Split.REPORT]) + len(asked[Split.HELD_OUT]))
         sets = self._sets(model, looks, asked[Split.SELECT], steps.next("looking for partners"))
         effects = {
             (split, prompts.name): measure_effects(
@@ -130,21 +129,3 @@ class AttentionHeads(ModelExperiment[AttentionHeadsConfig, AttentionHeadsResult]
         generator = torch.Generator().manual_seed(self.config.seed)
         order = torch.randperm(len(symbols), generator=generator)[: self.config.n_copied_tokens]
         return read_weights(model, symbols[order.to(symbols.device)], self.config)
-
-
-@dataclass
-class _Steps:
-    """Turns the progress of several sweeps into that of the experiment."""
-
-    progress: Progress
-    n: int
-    begun: int = 0
-
-    def next(self, what: str) -> Progress:
-        """Return the progress of the next step."""
-        before, self.begun = self.begun, self.begun + 1
-
-        def tell(done: int, total: int, _: str) -> None:
-            self.progress(int(1000 * (before + done / max(total, 1))), 1000 * self.n, what)
-
-        return tell

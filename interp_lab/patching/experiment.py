@@ -1,7 +1,7 @@
 """Activation patching: which activations carry the difference between clean and corrupted prompts?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,7 +10,7 @@ from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022,
 from interp_lab.claims import Split
 from interp_lab.effects import metric_values
 from interp_lab.engine import Effects, sweep
-from interp_lab.experiment import Progress, silent
+from interp_lab.experiment import Progress, Steps, silent
 from interp_lab.interventions import Combined, Intervention
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.patching.behaviour import preference
@@ -73,7 +73,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         maps = self._maps(model, parts)
         maps += latent_maps(model, codecs or {}, parts[Split.SELECT], latents=latents) if codecs else []
         wanted = {split: TO_CHOOSE if split is Split.SELECT else PATCHES for split in parts}
-        counted = _Counted(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
+        counted = Steps(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
         measured = {split: self._measured(model, maps, parts[split], wanted[split], counted) for split in parts}
         labels, screened = label_maps(maps), by_construction(model, maps, list(parts.values()))
         chosen = choose(measured[Split.SELECT], labels, config=c, left_out=screened)
@@ -111,7 +111,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         maps: Sequence[SiteMap],
         part: Part,
         wanted: Sequence[Patch],
-        counted: "_Counted",
+        counted: Steps,
     ) -> SplitMeasurements:
         untouched: dict[Run, np.ndarray] = {}
         changes = np.full((len(PATCHES), sum(len(sites.cells) for sites in maps), len(part.pairs)), np.nan)
@@ -152,7 +152,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         chosen: Int[np.ndarray, " chosen"],
         *,
         left_out: Bool[np.ndarray, " site"],
-        counted: "_Counted",
+        counted: Steps,
     ) -> Float[np.ndarray, "map set example"]:
         """Denoise the chosen sites of each map together, and random sets of as many others that can be chosen."""
         n_random, rng = self.config.n_random_sets, np.random.default_rng(self.config.seed)
@@ -177,21 +177,3 @@ def label_maps(maps: Sequence[SiteMap]) -> dict[str, MapLabels]:
         found[sites.name] = MapLabels(sites.rows, sites.columns, sites.row_title, sites.column_title, first)
         first += len(sites.cells)
     return found
-
-
-@dataclass
-class _Counted:
-    """Turns the progress of several sweeps into that of the experiment."""
-
-    progress: Progress
-    n_sweeps: int
-    started: int = 0
-
-    def next(self, what: str) -> Progress:
-        """Return the progress of the next sweep."""
-        before, self.started = self.started, self.started + 1
-
-        def tell(done: int, total: int, _: str) -> None:
-            self.progress(int(1000 * (before + done / max(total, 1))), 1000 * self.n_sweeps, what)
-
-        return tell
