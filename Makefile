@@ -12,6 +12,9 @@ export TRANSFORMERS_OFFLINE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Models here are small: with a thread per core the pools of torch and numpy wait for each other, and where anything else
+# runs on the machine that takes three times as long.
+
 .PHONY: demo test lint types tests notebooks figures bench clean
 .DEFAULT_GOAL := demo
 
@@ -24,7 +27,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## score and ablate the heads of the bundled models; tables here, heatmaps in out/demo/index.html
-	@$(BIN)/interp-lab demo --out out/demo
+	@OMP_NUM_THREADS=1 $(BIN)/interp-lab demo --out out/demo
 
 test: lint types tests notebooks  ## all that must hold
 
@@ -35,15 +38,14 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/ty check
 
-# A process per core, one thread each: torch's and numpy's pools only get in each other's way. A file stays on one
-# process, for what its tests share; each process takes about 1 GB.
+# A process per core. A file stays on one process, for what its tests share; each process takes about 1 GB.
 tests: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses=auto --maxprocesses=4 --dist=loadfile --durations=10
 
 notebooks: $(READY)
 	rm -rf build/notebooks && mkdir -p build/notebooks
 	for page in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --output build/$${page%.py}.ipynb $$page || exit 1; done
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 build/notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 build/notebooks
 
 figures: $(READY)  ## the README's figures, into docs/figures (needs a Chromium)
 	$(BIN)/python experiments/readme_figures.py
