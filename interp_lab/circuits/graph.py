@@ -66,19 +66,28 @@ def all_edges(model: HookedModel) -> tuple[Edge, ...]:
 
     Raises: ValueError, as `require_graph`.
     """
-    there = sources(model)
-    return tuple(Edge(source, target) for target in targets(model) for source in there if reads(model, target, source))
+    there, parallel = sources(model), bool(getattr(model.cfg, "parallel_attn_mlp", False))
+    return tuple(
+        Edge(source, target)
+        for target in targets(model)
+        for source in there
+        if _reads(target, source, parallel=parallel)
+    )
 
 
 def reads(model: HookedModel, target: str, source: str) -> bool:
     """Whether a target reads what a source writes."""
+    return _reads(target, source, parallel=bool(getattr(model.cfg, "parallel_attn_mlp", False)))
+
+
+def _reads(target: str, source: str, *, parallel: bool) -> bool:
     if target == "logits" or source in ("embed", "pos_embed"):
         return True
     layer = int(target.removeprefix("m").split(".")[0])
     if source.startswith("m"):
         return int(source[1:]) < layer
     written = int(source.split(".")[0])
-    own_heads = target.startswith("m") and not getattr(model.cfg, "parallel_attn_mlp", False)
+    own_heads = target.startswith("m") and not parallel
     return written < layer or (own_heads and written == layer)
 
 

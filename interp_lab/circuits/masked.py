@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from interp_lab.hooks import edited, masked, ready_tokens
 from interp_lab.metrics import Metric, require_finite
 from interp_lab.types import HookedModel, Tokens
 
-Circuit = AbstractSet[Edge]
+EdgeSet = AbstractSet[Edge]
 """The edges that are kept."""
 
 _BUDGET = 2**28
@@ -35,7 +36,7 @@ _BUDGET = 2**28
 def circuit_values(
     model: HookedModel,
     tokens: Tokens,
-    circuits: Sequence[Circuit],
+    circuits: Sequence[EdgeSet],
     metric: Metric,
     *,
     ablation: EdgeAblation,
@@ -101,14 +102,29 @@ class _Places:
     def of(cls, model: HookedModel) -> "_Places":
         return cls(sources(model), targets(model), all_edges(model), model)
 
-    def removed(self, circuit: Circuit) -> Bool[Tensor, "target source"]:
-        """Return where an edge of the model is not in the circuit."""
-        kept = set(require_edges(self.model, circuit)) if circuit else set()
-        at = {name: nth for nth, name in enumerate(self.targets)}, {name: nth for nth, name in enumerate(self.sources)}
+    def removed(self, circuit: EdgeSet) -> Bool[Tensor, "target source"]:
+        """Return where an edge of the model is not in the circuit.
+
+        Raises: ValueError, for an edge that the model has not.
+        """
+        if not circuit <= self.known:
+            require_edges(self.model, circuit)  # says which
         gone = torch.zeros(len(self.targets), len(self.sources), dtype=torch.bool)
-        for edge in self.edges:
-            gone[at[0][edge.target], at[1][edge.source]] = edge not in kept
+        left_out = [self.places[edge] for edge in self.edges if edge not in circuit]
+        if left_out:
+            gone[tuple(torch.tensor(left_out).T)] = True
         return gone
+
+    @cached_property
+    def known(self) -> frozenset[Edge]:
+        """The edges of the model."""
+        return frozenset(self.edges)
+
+    @cached_property
+    def places(self) -> dict[Edge, tuple[int, int]]:
+        """Number of the target and of the source of each edge."""
+        targets, sources = ({name: nth for nth, name in enumerate(names)} for names in (self.targets, self.sources))
+        return {edge: (targets[edge.target], sources[edge.source]) for edge in self.edges}
 
 
 @dataclass
