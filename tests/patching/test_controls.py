@@ -99,7 +99,7 @@ class TestSets:
         patching = Patching(config_of(**CONFIG, n_random_sets=30))
         sites = [site_map(linear, "z", [part.pairs], places="role")]
         chosen, none = np.array([4, 5, 6]), np.zeros(8, dtype=bool)
-        counted = experiment._Counted(lambda *_: None, 1)
+        counted = experiment.Steps(lambda *_: None, 1)
         ((together, *random),) = patching._sets(linear, sites, part, chosen, left_out=none, counted=counted)
         assert together == pytest.approx(np.full(len(part.pairs), 8 - 3 + 2), abs=1e-3)
         seen = np.unique(np.round(np.array(random).mean(1), 2))
@@ -110,7 +110,7 @@ class TestSets:
         patching = Patching(config_of(**CONFIG, n_random_sets=10))
         sites = [site_map(linear, "z", [part.pairs], places="role")]
         left_out = np.arange(8) == 0
-        counted = experiment._Counted(lambda *_: None, 1)
+        counted = experiment.Steps(lambda *_: None, 1)
         ((_, *random),) = patching._sets(linear, sites, part, np.array([4, 5, 6]), left_out=left_out, counted=counted)
         assert np.abs(random).max() < 1e-3
 
