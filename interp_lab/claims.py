@@ -4,6 +4,7 @@ A grade is computed from measured evidence and cannot be typed in: `Claim` has n
 Descriptive evidence (attention, lenses, probes) alone never rises above `DESCRIPTIVE`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -84,6 +85,21 @@ def grade(effect: Evidence | None, replication: Evidence | None = None, *, alpha
     if replication is None or replication.split is not Split.HELD_OUT or not replication.is_clear(alpha=alpha):
         return Grade.CAUSAL
     return Grade.REPLICATED if effect.effect.estimate * replication.effect.estimate > 0 else Grade.CAUSAL
+
+
+def how_much_holds(grades: Sequence[Grade], *, not_asked: str | None, not_replicable: str | None) -> str:
+    """Return how many claims an intervention supports, and how many also on held-out templates, in words.
+
+    Args:
+        not_asked: why nothing was claimed, if nothing was asked.
+        not_replicable: why nothing could be replicated, if it could not.
+    """
+    if not_asked is not None:
+        return f"not asked: {not_asked}"
+    holding = f"{sum(map(bool, grades))} of {len(grades)} claims hold"
+    if not_replicable is not None:
+        return f"{holding}; not testable on held-out templates: {not_replicable}"
+    return f"{holding}, {sum(one >= Grade.REPLICATED for one in grades)} also on held-out templates"
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ def behaviours(
     for split, prompts in found.items():
         if text is not None:
             prompts.append(on_text(text[split], text[Split.SELECT], d_vocab=int(model.cfg.d_vocab)))
-        if task is not None:
-            reference, measured = task[Split.REPORT if split is Split.SELECT else split]
+        drawn_from = Split.REPORT if split is Split.SELECT else split
+        if task is not None and drawn_from in task:
+            reference, measured = task[drawn_from]
             prompts.append(on_task(reference, reference if split is Split.SELECT else measured))
     return found

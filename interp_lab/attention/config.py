@@ -38,7 +38,9 @@ class AttentionHeadsConfig(ModelConfig):
     """A task whose answers heads are ablated for besides, by name or a `.jsonl` file; duplicate-token heads predict a
     part in telling who was named twice, as in `grammar/indirect_objects`."""
     n_task: Annotated[int, Field(ge=32)] = 96
-    """Prompts of the task: half give the values of ablations, half are measured; as many of reserved templates."""
+    """Prompts of the task: half give the values of ablations, half are measured."""
+    n_task_held_out: Annotated[int, Field(ge=32)] | None = 96
+    """The same of reserved templates, on which effects are replicated; `None` where a task has none."""
     window: Annotated[int, Field(ge=2)] = 5
     """Tokens that a local head looks back."""
     looks_like: Annotated[float, Field(gt=0, lt=1)] = 0.4

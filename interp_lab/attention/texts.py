@@ -113,8 +113,10 @@ def draw_task(model: HookedModel, config: AttentionHeadsConfig) -> dict[Split, t
     Raises: ValueError, as `pairs_for`, or if answers have several tokens.
     """
     parts: dict[Split, tuple[Pairs, Pairs]] = {}
-    for split, reserved in ((Split.REPORT, False), (Split.HELD_OUT, True)):
-        pairs = pairs_for(model, str(config.task), config.n_task, seed=config.seed + reserved, reserved=reserved)
+    for split, n in ((Split.REPORT, config.n_task), (Split.HELD_OUT, config.n_task_held_out)):
+        if n is None:
+            continue
+        pairs = _task_pairs(model, config, n, reserved=split is Split.HELD_OUT)
         if not pairs.single_token:
             raise ValueError(f"answers of {config.task!r} have several tokens; name a task with answers of one token")
         pairs = each_once(pairs)
@@ -126,3 +128,12 @@ def draw_task(model: HookedModel, config: AttentionHeadsConfig) -> dict[Split, t
 def each_once(pairs: Pairs) -> Pairs:
     """Return every clean prompt once: else one might stand in both halves, and would be taken for a second look."""
     return pairs.rows(sorted({text: row for row, text in enumerate(pairs.clean_texts)}.values()))
+
+
+def _task_pairs(model: HookedModel, config: AttentionHeadsConfig, n: int, *, reserved: bool) -> Pairs:
+    try:
+        return pairs_for(model, str(config.task), n, seed=config.seed + reserved, reserved=reserved)
+    except ValueError as error:
+        if not reserved:
+            raise
+        raise ValueError(f"{error}; or set n_task_held_out to null, and nothing is replicated on the task") from error

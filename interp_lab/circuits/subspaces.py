@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.stats import binomtest
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
 from interp_lab.gradients import run_with_graph
 from interp_lab.hooks import capture, edited, masked, ready_tokens, require_site
 from interp_lab.metrics import Metric
-from interp_lab.types import HookedModel, Site, Tokens
+from interp_lab.types import HookedModel, Interval, Site, Tokens
 
 Basis = Float[Tensor, "d_act dim"]
 """Orthonormal columns."""
@@ -174,6 +175,12 @@ class SubspaceFinding:
     """The same of the part that can be read; `None` where everything can."""
     values: Float[np.ndarray, " example"]
     """The metric on held-out prompts with the subspace exchanged."""
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Return the accuracy with its exact binomial interval, prompts being independent of each other."""
+        right, n = int((self.values > 0).sum()), len(self.values)
+        found = binomtest(right, n).proportion_ci(level, method="exact")
+        return Interval(right / n, float(found.low), float(found.high), level, n)
 
     @property
     def is_illusion(self) -> bool:

@@ -1,6 +1,6 @@
 """What activation patching found, in words."""
 
-from interp_lab.claims import Grade
+from interp_lab.claims import how_much_holds
 from interp_lab.patching.changes import Patch
 from interp_lab.patching.claimed import PatchingClaims
 
@@ -26,17 +26,7 @@ def summary(found: PatchingClaims) -> str:
         lines.append(f"{found.names[site]}: denoising {denoised}, noising {noised} ({unit})")
     if not len(found.chosen) and found.not_asked is None:
         lines.append("no site was clear of its control")
-    return "\n".join([*lines, _how_much_holds(found)])
-
-
-def _how_much_holds(found: PatchingClaims) -> str:
-    if found.not_asked is not None:
-        return f"not asked: {found.not_asked}"
-    grades = [claim.grade for claim in found.claims()]
-    holding = f"{sum(map(bool, grades))} of {len(grades)} claims hold"
-    if found.not_replicable is not None:
-        return f"{holding}; not testable on held-out templates: {found.not_replicable}"
-    return f"{holding}, {sum(grade >= Grade.REPLICATED for grade in grades)} also on held-out templates"
+    return "\n".join([*lines, _holds(found)])
 
 
 def suggests(found: PatchingClaims) -> str:
@@ -73,3 +63,8 @@ def does_not_show(found: PatchingClaims) -> str:
             'put into a set or claimed ("by construction" in the table).'
         )
     return told if found.report.has_templates else told + _ONE_TEMPLATE
+
+
+def _holds(found: PatchingClaims) -> str:
+    grades = [claim.grade for claim in found.claims()] if found.not_asked is None else []
+    return how_much_holds(grades, not_asked=found.not_asked, not_replicable=found.not_replicable)

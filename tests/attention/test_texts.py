@@ -1,7 +1,7 @@
 """Natural text and tasks: what heads are read and ablated on besides repeats."""
 
+import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,7 +114,9 @@ class TestTask:
             assert len(set(every)) == len(every)
 
     def test_answers_of_several_tokens_are_refused(self, model, monkeypatch):
-        monkeypatch.setattr(texts, "pairs_for", lambda *_, **__: SimpleNamespace(single_token=False))
+        one = pairs_for(model, "grammar/indirect_objects", 64, seed=0)
+        several = replace(one, answers=tuple(((1, 2),) for _ in range(len(one))))
+        monkeypatch.setattr(texts, "pairs_for", lambda *_, **__: several)
         with pytest.raises(ValueError, match="answers of 'grammar/indirect_objects' have several tokens; name a task"):
             draw_task(model, config())
 
@@ -122,11 +124,34 @@ class TestTask:
         with pytest.raises(ValueError, match="n_task"):
             config(n_task=8)
 
+    def test_of_ones_own_without_reserved_templates_is_measured_and_not_replicated(self, model, tmp_path):
+        pairs = pairs_for(model, "grammar/facts", 60, seed=0, reserved=False)
+        rows = {
+            clean: {"clean": clean, "corrupted": corrupted, "answer": right, "wrong": wrong, "template": template}
+            for clean, corrupted, right, wrong, template in zip(
+                pairs.clean_texts, pairs.corrupted_texts, words(model, pairs.answers), words(model, pairs.wrong),
+                pairs.templates, strict=True,
+            )
+        }  # fmt: skip
+        path = tmp_path / "own.jsonl"
+        path.write_text("\n".join(json.dumps(row) for row in rows.values()))
+        own = {"task": str(path), "n_task": 40, "text": None}
+        with pytest.raises(ValueError, match="or set n_task_held_out to null, and nothing is replicated on the task"):
+            draw_task(model, config(**own))
+        found = AttentionHeads(config(**own, n_task_held_out=None)).measure(model)
+        assert found.why_not(TASK) is None
+        assert (Split.HELD_OUT, TASK) not in found.effects
+        assert all(again is None for _, again in found.evidence[TASK].values())
+
 
 def _with(changes, head, value):
     changed = changes.copy()
     changed[:, *head] += value
     return changed
+
+
+def words(model, answers):
+    return [" " + model.tokenizer.decode([one[0][0]]).strip() for one in answers]
 
 
 class TestResult:

@@ -62,6 +62,9 @@ class TestIllusion:
         assert found.whole == 0.0, "the whole activation carries nothing"
         assert found.readable == 0.0
         assert found.is_illusion
+        """Eight of eight: the lower end is where eight in a row come with 2.5%."""
+        assert (found.interval().estimate, found.interval().high) == (1.0, 1.0)
+        assert found.interval().low == pytest.approx(0.025 ** (1 / 8))
 
     def test_by_hand(self, illusion):
         """Half of a difference of 2 moves neuron 1 by 1, and the logit difference by 3 of the 1 that decides."""
@@ -95,7 +98,7 @@ class TestOrganism:
             everyone.rows(splits.select), everyone.rows(splits.report), dim=1, steps=60, n_placebos=5, seed=0
         )
         assert found.whole > 0.9
-        assert found.accuracy > 0.8
+        assert found.interval().low > 0.6
         assert max(found.placebo) < 0.35
         assert found.values.shape == (len(splits.report),)
 

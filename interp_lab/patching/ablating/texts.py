@@ -1,6 +1,6 @@
 """What ablations found, in words."""
 
-from interp_lab.claims import Grade, Split
+from interp_lab.claims import Split, how_much_holds
 from interp_lab.patching.ablating.claimed import AblationClaims, Subject, Verdict
 from interp_lab.patching.ablating.tables import backups_table, cumulative_table, rank_correlation
 
@@ -47,17 +47,7 @@ def summary(found: AblationClaims) -> str:
         )
     if found.direct_refused:
         lines.append(f"no direct logit attribution: {found.direct_refused}")
-    return "\n".join([*lines, _how_much_holds(found)])
-
-
-def _how_much_holds(found: AblationClaims) -> str:
-    if found.not_asked is not None:
-        return f"not asked: {found.not_asked}"
-    grades = [claim.grade for claim in found.claims()]
-    holding = f"{sum(map(bool, grades))} of {len(grades)} claims hold"
-    if found.not_replicable is not None:
-        return f"{holding}; not testable on held-out templates: {found.not_replicable}"
-    return f"{holding}, {sum(grade >= Grade.REPLICATED for grade in grades)} also on held-out templates"
+    return "\n".join([*lines, _holds(found)])
 
 
 def direct_suggests(found: AblationClaims) -> str:
@@ -140,3 +130,8 @@ def prescreen_suggests(found: AblationClaims) -> str:
         f"(missed: {missed}), with {forward} forward and {backward} backward passes of one prompt instead of "
         f"{everything}. Rank correlation of sizes over parts: {rank_correlation(found)}."
     )
+
+
+def _holds(found: AblationClaims) -> str:
+    grades = [claim.grade for claim in found.claims()] if found.not_asked is None else []
+    return how_much_holds(grades, not_asked=found.not_asked, not_replicable=found.not_replicable)
