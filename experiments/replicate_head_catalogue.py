@@ -34,4 +34,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(f"error: {error}")

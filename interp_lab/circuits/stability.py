@@ -5,35 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import hypergeom
 
-from interp_lab.stats import of_largest
 from interp_lab.stats.clusters import Labels, cluster_totals
+from interp_lab.stats.overlap import Overlap, expected_overlap, is_top, jaccard
 
 
 @dataclass(frozen=True)
-class CircuitStability:
+class CircuitStability(Overlap):
     """Overlap (Jaccard, 0 to 1) of the circuits of the `k` largest scores, over other draws of the same prompts."""
 
-    k: int
-    jaccard: Float[np.ndarray, " resample"]
-    """Of the circuit of all prompts with that of resampled ones."""
-    chance: float
-    """What two random choices of `k` edges would share, on average."""
     n_prompts: Float[np.ndarray, " size"]
     """Mean number of prompts in each half of a split; at most half of all."""
     overlap: Float[np.ndarray, "size split"]
     """Of the circuits that two sets of so many prompts give, which share no cluster."""
-
-    @property
-    def mean(self) -> float:
-        """Mean overlap with the circuit of resampled prompts."""
-        return float(self.jaccard.mean())
-
-    def spread(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the quantiles of the overlap between which that share of resamples lies."""
-        low, high = np.quantile(self.jaccard, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
 
     def needed(self, bar: float = 0.8) -> float | None:
         """Return the number of prompts from which two sets of them give circuits that overlap by the bar, on average.
@@ -86,25 +70,19 @@ def circuit_stability(
     rng = np.random.default_rng(seed)
 
     def chosen(times: Float[np.ndarray, "draw cluster"]) -> np.ndarray:
-        return _is_top((totals.sums @ times.T / (times @ totals.counts)).T, k)
+        return is_top((totals.sums @ times.T / (times @ totals.counts)).T, k)
 
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
     overlap, n_prompts = [], []
     for size in _sizes(sizes, n):
         places = np.stack([rng.permutation(n) for _ in range(n_splits)])
         halves = [((places >= start) & (places < start + size)).astype(np.float64) for start in (0, size)]
-        overlap.append(_jaccard(chosen(halves[0]), chosen(halves[1]), k))
+        overlap.append(jaccard(chosen(halves[0]), chosen(halves[1])))
         n_prompts.append(np.mean([half @ totals.counts for half in halves]))
     return CircuitStability(
-        k, _jaccard(chosen(drawn), chosen(np.ones((1, n))), k), expected_overlap(n_edges, k),
+        jaccard(chosen(drawn), chosen(np.ones((1, n)))), expected_overlap(n_edges, k), k,
         np.array(n_prompts, dtype=np.float64), np.stack(overlap),
     )  # fmt: skip
-
-
-def expected_overlap(n_edges: int, k: int) -> float:
-    """Return the mean Jaccard index of two random sets of `k` out of `n_edges` (hypergeometric)."""
-    shared = np.arange(k + 1)
-    return float((hypergeom.pmf(shared, n_edges, k, k) * shared / (2 * k - shared)).sum())
 
 
 def _sizes(asked: Sequence[int] | None, n: int) -> list[int]:
@@ -115,16 +93,3 @@ def _sizes(asked: Sequence[int] | None, n: int) -> list[int]:
             f"sizes {list(asked)} cannot be drawn twice from {n} clusters; give them ascending, from 1 to {n // 2}"
         )
     return list(asked)
-
-
-def _is_top(means: Float[np.ndarray, "draw edge"], k: int) -> np.ndarray:
-    sizes = np.abs(of_largest(means.T).T)
-    top = np.argsort(-sizes, axis=1, kind="stable")[:, :k]
-    marked = np.zeros(means.shape, dtype=bool)
-    np.put_along_axis(marked, top, values=True, axis=1)
-    return marked
-
-
-def _jaccard(first: np.ndarray, second: np.ndarray, k: int) -> Float[np.ndarray, " draw"]:
-    shared = (first & second).sum(1)
-    return shared / (2 * k - shared)

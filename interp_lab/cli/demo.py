@@ -8,9 +8,10 @@ from typing import Any
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.experiment import AttentionHeads
 from interp_lab.attention.relations import AttentionRelations, AttentionRelationsConfig
-from interp_lab.cli.show import console, progress_bar, show_heads, show_patching, show_relations
+from interp_lab.cli.show import console, progress_bar, show_ablation, show_heads, show_patching, show_relations
 from interp_lab.interventions import Ablation
 from interp_lab.organisms.compiled import compiled_names
+from interp_lab.patching.ablating import Ablating, AblatingConfig
 from interp_lab.patching.config import PatchingConfig
 from interp_lab.patching.experiment import Patching
 from interp_lab.reports import write_page
@@ -37,6 +38,7 @@ def demo_experiments() -> dict[str, Shown]:
         **heads,
         "relations": (AttentionRelations(relations), show_relations),
         **{config.task: (Patching(config), show_patching) for config in patched},
+        "ablation": (Ablating(AblatingConfig(task="grammar/facts")), show_ablation),
     }
 
 

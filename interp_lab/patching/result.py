@@ -13,11 +13,12 @@ from interp_lab.patching.changes import Patch, SplitMeasurements
 from interp_lab.patching.choice import MapLabels
 from interp_lab.patching.claimed import PatchingClaims
 from interp_lab.patching.config import PatchingConfig
-from interp_lab.patching.stability import Stability, top_site_stability
+from interp_lab.patching.stability import top_site_stability
 from interp_lab.patching.tables import sites_table, stability_table
 from interp_lab.patching.texts import does_not_show, suggests, summary
 from interp_lab.plots import interval_plot, site_heatmap
 from interp_lab.stats import Intervals
+from interp_lab.stats.overlap import Overlap
 
 _SPLITS = ("select", "report", "held_out")
 _FIELDS = tuple(one.name for one in fields(SplitMeasurements))
@@ -106,7 +107,7 @@ class PatchingResult(PatchingClaims):
         return found
 
     @cached_property
-    def stability(self) -> dict[str, Stability]:
+    def stability(self) -> dict[str, Overlap]:
         """Overlap of the top denoising effects over resampled prompts of the report split, by map.
 
         Templates are resampled, or pairs where all are of one. Sites that are on top by construction are left out.

@@ -5,7 +5,7 @@ import pandas as pd
 from interp_lab.claims import Split
 from interp_lab.patching.changes import Patch
 from interp_lab.patching.claimed import PatchingClaims
-from interp_lab.patching.stability import Stability
+from interp_lab.stats.overlap import Overlap
 
 _CLAIMED = (Patch.DENOISE, Patch.NOISE)
 
@@ -55,7 +55,7 @@ def _row(found: PatchingClaims, nth: int) -> dict[str, object]:
     return row | {"disagreement_p_adjusted": float(found.disagreement_p[nth])}
 
 
-def stability_table(stability: dict[str, Stability]) -> pd.DataFrame:
+def stability_table(stability: dict[str, Overlap]) -> pd.DataFrame:
     """Return one row per map: how much its top sites over resampled prompts overlap, beside chance."""
     return pd.DataFrame(
         [

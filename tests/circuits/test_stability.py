@@ -1,11 +1,13 @@
 """Would other prompts give the same circuit? Certain where all prompts agree, chance where none does."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from interp_lab.circuits.stability import circuit_stability, expected_overlap
+from interp_lab.circuits.stability import circuit_stability
+from interp_lab.stats.overlap import expected_overlap
 from tests.circuits.compiled import exact
 
 
@@ -50,9 +52,7 @@ class TestStability:
 
     def test_a_curve_that_falls_back_has_not_arrived(self):
         found = circuit_stability(drawn(16, signal=0.0), k=5)
-        fallen = type(found)(
-            5, found.jaccard, found.chance, np.array([1.0, 2.0, 4.0]), np.array([[0.9], [0.7], [0.85]])
-        )
+        fallen = replace(found, n_prompts=np.array([1.0, 2.0, 4.0]), overlap=np.array([[0.9], [0.7], [0.85]]))
         assert fallen.needed() == 4.0
 
     def test_templates_are_drawn_whole(self):

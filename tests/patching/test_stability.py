@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from interp_lab.patching.stability import expected_overlap, top_site_stability
+from interp_lab.patching.stability import top_site_stability
+from interp_lab.stats.overlap import expected_overlap
 
 CLUSTERS = np.array(["a", "a", "b", "b"])
 
