@@ -13,6 +13,7 @@ Axis glossary (the names used in every `Float[Tensor, "..."]` of the package):
 """
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -171,9 +172,17 @@ class Interval:
         """Whether `value` lies outside the closed interval."""
         return value < self.low or value > self.high
 
+    def columns(self, name: str) -> dict[str, object]:
+        """Return the three columns of a table that an interval takes."""
+        return {name: self.estimate, f"{name}_low": self.low, f"{name}_high": self.high}
+
     def __str__(self) -> str:
         """`0.123 [0.100, 0.150]`."""
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+UNMEASURED = Interval(math.nan, math.nan, math.nan)
+"""What was not measured: empty cells of a table."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ import pandas as pd
 from interp_lab.attention.head_types import SECOND_COPY
 from interp_lab.attention.looks import REPEATS
 from interp_lab.attention.result import AttentionHeadsResult
-from interp_lab.types import HeadIndex, Interval, head_name
+from interp_lab.types import UNMEASURED, HeadIndex, head_name
 
 MODEL = "gpt2-small"
 REMARK = "scores depend on the text; whether a head is of its type should not"
@@ -49,14 +49,13 @@ def beside_published(result: AttentionHeadsResult) -> pd.DataFrame:
 def _row(result: AttentionHeadsResult, one: KnownHead) -> dict[str, object]:
     looks, (n_layers, n_heads) = result.looks, result.looks.n_heads
     row: dict[str, object] = {"head": head_name(one.head), "type": one.kind, "published": one.score or np.nan}
-    score, found, effect, says = Interval(np.nan, np.nan, np.nan), None, Interval(np.nan, np.nan, np.nan), ""
+    score, found, effect, says = UNMEASURED, None, UNMEASURED, ""
     if one.head[0] < n_layers and one.head[1] < n_heads:
         score = looks.intervals[REPEATS].at(looks.types[REPEATS].index(one.kind), *one.head)
         found = one.kind in looks.of_heads.get(one.head, ())
         effect, says = result.intervals(SECOND_COPY).at(*one.head), result.says(one.head, SECOND_COPY)
     row |= {"measured": score.estimate, "low": score.low, "high": score.high, "found": found}
-    row |= {"loss_rise": effect.estimate, "loss_rise_low": effect.low, "loss_rise_high": effect.high}
-    return row | {"says": says}
+    return row | effect.columns("loss_rise") | {"says": says}
 
 
 def published_by(result: AttentionHeadsResult) -> str:

@@ -3,15 +3,9 @@
 import numpy as np
 
 from interp_lab.attention.head_sets import SetFinding
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED
 
 Row = dict[str, object]
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
-
-
-def columns(name: str, one: Interval) -> Row:
-    """Return an interval as three columns."""
-    return {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
 
 
 def set_row(one: SetFinding) -> Row:
@@ -23,11 +17,11 @@ def set_row(one: SetFinding) -> Row:
         "ablation": str(one.ablation),
         "finding": str(one.kind),
         "backs_up": one.backs_up,
-        **columns("together", one.together),
-        **columns("sum_of_members", one.alone),
-        **columns("excess", one.excess),
+        **one.together.columns("together"),
+        **one.alone.columns("sum_of_members"),
+        **one.excess.columns("excess"),
         "p_excess": one.p_excess,
-        **columns("versus_random_sets", one.effect.versus_control if one.effect else UNKNOWN),
+        **(one.effect.versus_control if one.effect else UNMEASURED).columns("versus_random_sets"),
         "p_random_sets": one.effect.p_adjusted if one.effect else np.nan,
         "grade": str(one.grade) if one.effect else "",
         "unit": one.unit,

@@ -5,10 +5,10 @@ import numpy as np
 from interp_lab.attention.looks import REPEATS
 from interp_lab.attention.measurements import HeadMeasurements
 from interp_lab.attention.readings import COMPOSITIONS
-from interp_lab.attention.rows import UNKNOWN, Row, columns, set_row
+from interp_lab.attention.rows import Row, set_row
 from interp_lab.claims import Split, grade
 from interp_lab.stats import bootstrap_interval
-from interp_lab.types import head_name
+from interp_lab.types import UNMEASURED, head_name
 
 
 def head_rows(found: HeadMeasurements) -> list[Row]:
@@ -19,8 +19,8 @@ def head_rows(found: HeadMeasurements) -> list[Row]:
         for behaviour in found.behaviours:
             name, tested = behaviour.replace(" ", "_"), found.evidence[behaviour].get(head, (None, None))
             effect = tested[0]
-            row |= columns(name, found.intervals(behaviour).at(*head))
-            row |= columns(f"{name}_versus_control", effect.versus_control if effect else UNKNOWN)
+            row |= found.intervals(behaviour).at(*head).columns(name)
+            row |= (effect.versus_control if effect else UNMEASURED).columns(f"{name}_versus_control")
             row[f"{name}_p_adjusted"] = effect.p_adjusted if effect else np.nan
             row[f"{name}_says"] = found.says(head, behaviour)
             row[f"{name}_grade"] = str(grade(*tested, alpha=found.config.fdr)) if effect else ""
@@ -42,7 +42,7 @@ def ablation_rows(found: HeadMeasurements) -> list[Row]:
         for layer, head in np.ndindex(*found.looks.n_heads):
             row: Row = {"head": head_name((layer, head)), "behaviour": behaviour}
             for nth, kind in enumerate(found.config.ablations):
-                row |= columns(str(kind), every.at(nth, layer, head))
+                row |= every.at(nth, layer, head).columns(str(kind))
             rows.append(row)
     return rows
 
@@ -55,7 +55,7 @@ def score_rows(found: HeadMeasurements) -> list[Row]:
         for text in found.looks.texts:
             for nth, kind in enumerate(found.looks.types[text]):
                 name = kind if text == REPEATS else f"{kind}_on_text"
-                row |= columns(name, found.looks.intervals[text].at(nth, *head))
+                row |= found.looks.intervals[text].at(nth, *head).columns(name)
                 row[f"{name}_null"] = found.looks.null(text, kind)
         row["entropy_share"] = float(habits.entropy[head].mean())
         row["distance_tokens"] = float(habits.distance[head].mean())

@@ -8,7 +8,7 @@ from interp_lab.circuits.faithfulness import ORDERS
 from interp_lab.circuits.tables import nodes_table, sensitivity_tables
 from interp_lab.plots import interval_plot, styled
 from interp_lab.plots.graph import GraphEdge, circuit_graph
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED, Interval
 
 _OWN, _RANDOM, _HELD_OUT = "#1f4e79", "#b0b0b0", "#c55a11"
 
@@ -62,7 +62,7 @@ def sensitivity(found: CircuitClaims) -> go.Figure | None:
     series: dict[str, list[Interval]] = {}
     for name, part in table.groupby("measured_on", sort=False):
         rows = {(row["ablation"], row["form"], row["order"]): row for row in part.to_dict("records")}
-        empty = Interval(np.nan, np.nan, np.nan)
+        empty = UNMEASURED
         series[str(name)] = [
             Interval(rows[key]["faithfulness"], rows[key]["low"], rows[key]["high"]) if key in rows else empty
             for key in keys

@@ -10,7 +10,7 @@ from interp_lab.bibliography import HANNA_2023, HEIMERSHEIM_2023, WANG_2022, Sou
 from interp_lab.circuits.circuit import Circuit
 from interp_lab.circuits.claimed import CircuitClaims
 from interp_lab.stats import ratio_of_means
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def beside_published(result: CircuitClaims) -> pd.DataFrame:
     }
     rows = []
     for name, value in published.figures.items():
-        one = measured[name] or Interval(np.nan, np.nan, np.nan)
+        one = measured[name] or UNMEASURED
         rows.append({"figure": name, "published": value, "measured": one.estimate, "low": one.low, "high": one.high,
                      "within": bool(one.low <= value <= one.high)})  # fmt: skip
     own, theirs = _parts(result.circuit), frozenset(published.nodes)

@@ -8,15 +8,7 @@ from interp_lab.circuits.faithfulness import ORDERS, Faithfulness
 from interp_lab.circuits.references import THIS
 from interp_lab.circuits.reuse import overlaps, shared_parts
 from interp_lab.circuits.splits import CircuitSplit
-from interp_lab.types import Interval
-
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
-
-
-def told(interval: Interval | None, name: str) -> dict[str, object]:
-    """Return the three columns of an interval; empty cells for none."""
-    one = interval or UNKNOWN
-    return {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+from interp_lab.types import UNMEASURED
 
 
 def merit_table(found: CircuitClaims) -> pd.DataFrame:
@@ -45,8 +37,16 @@ def splits_of(found: CircuitClaims) -> dict[str, CircuitSplit]:
 
 def _merit(one: Faithfulness) -> dict[str, object]:
     first, second = ORDERS
-    row = told(one.shares.get(first), "faithfulness") | told(one.shares.get(second), "mean_of_ratios")
-    row |= told(one.kept, "kept") | told(one.total, "total") | told(one.distance, "distance")
+    shown = {
+        "faithfulness": one.shares.get(first),
+        "mean_of_ratios": one.shares.get(second),
+        "kept": one.kept,
+        "total": one.total,
+        "distance": one.distance,
+    }
+    row: dict[str, object] = {}
+    for name, interval in shown.items():
+        row |= (interval or UNMEASURED).columns(name)
     return row | {"above_1": bool(one.exceeds()), "refused": "; ".join(dict.fromkeys(one.refused.values()))}
 
 
@@ -62,7 +62,11 @@ def edges_table(found: CircuitClaims) -> pd.DataFrame:
     rows = []
     for nth, edge in enumerate(found.plan.edges):
         row: dict[str, object] = {"source": edge.source, "target": edge.target, "score": scores.get(edge, np.nan)}
-        rows.append(row | told(effects.at(nth), "effect") | told(None if again is None else again.at(nth), "held_out"))
+        rows.append(
+            row
+            | effects.at(nth).columns("effect")
+            | (UNMEASURED if again is None else again.at(nth)).columns("held_out")
+        )
     table = pd.DataFrame(rows)
     return table.reindex(table["effect"].abs().sort_values(ascending=False, kind="stable").index, copy=True)
 
@@ -77,9 +81,9 @@ def nodes_table(found: CircuitClaims) -> pd.DataFrame:
     in_circuit, in_model = found.node_worth
     rows = [
         {"node": node, "looks_like": found.roles.get(node, "")}
-        | told(in_circuit.at(nth), "lost_in_circuit")
-        | told(in_model.at(nth), "lost_in_model")
-        | told(found.node_gaps.at(nth), "gap")
+        | in_circuit.at(nth).columns("lost_in_circuit")
+        | in_model.at(nth).columns("lost_in_model")
+        | found.node_gaps.at(nth).columns("gap")
         for nth, node in enumerate(found.plan.nodes)
     ]
     table = pd.DataFrame(rows)
@@ -95,9 +99,9 @@ def greedy_table(found: CircuitClaims) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"step": nth + 1, "besides": node}
-            | told(left.at(0, nth), "circuit")
-            | told(left.at(1, nth), "model")
-            | told(gaps.at(nth), "gap")
+            | left.at(0, nth).columns("circuit")
+            | left.at(1, nth).columns("model")
+            | gaps.at(nth).columns("gap")
             for nth, node in enumerate(found.plan.greedy)
         ]
     )
@@ -120,7 +124,7 @@ def curve_table(found: CircuitClaims) -> pd.DataFrame:
             continue
         for nth, n in enumerate(own.n_edges):
             row = {"measured_on": name, "edges": n, "share_of_edges": own.shares_of_edges[nth]}
-            rows.append(row | told(shares.at(nth), "faithfulness") | told(by_chance.at(nth), "random_rankings"))
+            rows.append(row | shares.at(nth).columns("faithfulness") | by_chance.at(nth).columns("random_rankings"))
     return pd.DataFrame(rows)
 
 

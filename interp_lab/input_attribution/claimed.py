@@ -19,12 +19,10 @@ from interp_lab.input_attribution.methods import UNSIGNED
 from interp_lab.input_attribution.removal import Removal
 from interp_lab.input_attribution.sanity import Sanity
 from interp_lab.stats import Intervals, bootstrap_interval
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED, Interval
 
 Tested = tuple[Evidence, Evidence | None]
 
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
-"""Of what cannot be told."""
 
 TAKEN: dict[Removal, str] = {
     "prompt": "replaced by another prompt's",
@@ -98,12 +96,12 @@ class AttributionClaims:
     def over(self, values: Float[np.ndarray, " example"]) -> Interval:
         """Return the interval of a mean over the prompts of the report half that have a value; the others are NaN.
 
-        `UNKNOWN`, if these are of fewer than two templates (or prompts, where there is one template).
+        `UNMEASURED`, if these are of fewer than two templates (or prompts, where there is one template).
         """
         there = np.flatnonzero(~np.isnan(values))
         labels = [self._labels(self.report)[row] for row in there]
         if len(set(labels)) < 2:
-            return UNKNOWN
+            return UNMEASURED
         return bootstrap_interval(values[there], labels, level=self.config.level, seed=self.config.seed).at()
 
     def sane(self, values: Float[np.ndarray, " example"]) -> Interval:

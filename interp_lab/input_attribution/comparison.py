@@ -18,7 +18,7 @@ from interp_lab.input_attribution.runs import values_of
 from interp_lab.input_attribution.targets import TargetName, target_of
 from interp_lab.stats import mean_interval
 from interp_lab.tasks import Pairs
-from interp_lab.types import HookedModel, Interval
+from interp_lab.types import UNMEASURED, HookedModel, Interval
 
 
 class Kind(StrEnum):
@@ -120,10 +120,8 @@ def _side(value: Interval | None) -> str:
 
 def _told(row: AtPlace) -> dict[str, object]:
     told: dict[str, object] = {"map": row.map, "place": row.place, "prompts": row.n_prompts}
-    unknown = Interval(np.nan, np.nan, np.nan)
     for name in ("share", "value", "patched", "occluded"):
-        one = getattr(row, name) or unknown
-        told |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+        told |= (getattr(row, name) or UNMEASURED).columns(name)
         told |= {"even": row.even} if name == "share" else {}
     return told
 

@@ -5,17 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from interp_lab.input_attribution.claimed import UNKNOWN, AttributionClaims
+from interp_lab.input_attribution.claimed import AttributionClaims
 from interp_lab.input_attribution.removal import Removal
 from interp_lab.stats import Intervals
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED
 
 RANDOM = "random orders"
-
-
-def told(interval: Interval, name: str) -> dict[str, object]:
-    """Return the three columns of an interval."""
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def removal_table(found: AttributionClaims) -> pd.DataFrame:
@@ -46,12 +41,12 @@ def _of_maps(found: AttributionClaims, nth: int, by: Removal) -> list[dict[str, 
         effect, again = found.evidence.get((by, name), (None, None))
         grade = found.grade(by, name)
         row |= {"grade": "" if grade is None else str(grade)}
-        row |= told(intervals["comprehensiveness"].at(at), "comprehensiveness")
-        row |= told(effect.versus_control if effect else UNKNOWN, "versus_random")
-        row |= told(again.versus_control if again else UNKNOWN, "held_out_versus_random")
+        row |= intervals["comprehensiveness"].at(at).columns("comprehensiveness")
+        row |= (effect.versus_control if effect else UNMEASURED).columns("versus_random")
+        row |= (again.versus_control if again else UNMEASURED).columns("held_out_versus_random")
         row |= {"p_adjusted": effect.p_adjusted if effect else np.nan}
         for measure in _MEASURES[1:]:
-            row |= told(intervals[measure].at(at), measure)
+            row |= intervals[measure].at(at).columns(measure)
         rows.append(row)
     return rows
 
@@ -60,7 +55,7 @@ def _of_random(found: AttributionClaims, nth: int, by: Removal) -> dict[str, obj
     curves, n = found.report.curves(nth), len(found.names)
     row: dict[str, object] = {"removal": by, "map": RANDOM, "chosen": False, "grade": ""}
     for measure in _MEASURES:
-        row |= told(found.interval(getattr(curves, measure)[n:].mean(0)).at(), measure)
+        row |= found.interval(getattr(curves, measure)[n:].mean(0)).at().columns(measure)
     return row
 
 
@@ -74,10 +69,10 @@ def completeness_table(found: AttributionClaims) -> pd.DataFrame:
         if np.isnan(totals).any():
             continue
         sums = values.sum(1)
-        row: dict[str, object] = {"map": name} | told(found.interval(totals).at(), "total")
-        row |= told(found.interval(np.abs(sums - totals)).at(), "residual")
+        row: dict[str, object] = {"map": name} | found.interval(totals).at().columns("total")
+        row |= found.interval(np.abs(sums - totals)).at().columns("residual")
         row |= {"largest_residual": float(np.abs(sums - totals).max())}
-        rows.append(row | told(found.interval(np.abs(np.roll(sums, 1) - totals)).at(), "another_prompts"))
+        rows.append(row | found.interval(np.abs(np.roll(sums, 1) - totals)).at().columns("another_prompts"))
     return pd.DataFrame(rows)
 
 
@@ -96,15 +91,16 @@ def checks_table(found: AttributionClaims) -> pd.DataFrame:
     less = found.interval(report.unexplained[:n] - report.unexplained[n:].mean(0))
     rows = []
     for nth, name in enumerate(found.names):
-        row: dict[str, object] = {"map": name, "warning": str(report.warnings[nth])} | told(found.over(tau[nth]), "tau")
-        row |= {"ranked": int((~np.isnan(tau[nth])).sum())} | told(found.over(tau[nth] - lot), "tau_versus_random")
-        row |= told(found.over(report.spearman[-1, nth]), "spearman")
-        row |= told(unexplained.at(nth), "unexplained") | told(less.at(nth), "unexplained_versus_random")
+        row: dict[str, object] = {"map": name, "warning": str(report.warnings[nth])}
+        row |= found.over(tau[nth]).columns("tau")
+        row |= {"ranked": int((~np.isnan(tau[nth])).sum())} | found.over(tau[nth] - lot).columns("tau_versus_random")
+        row |= found.over(report.spearman[-1, nth]).columns("spearman")
+        row |= unexplained.at(nth).columns("unexplained") | less.at(nth).columns("unexplained_versus_random")
         infidelity = report.infidelity[nth]
-        row |= told(UNKNOWN if np.isnan(infidelity).any() else found.interval(infidelity).at(), "infidelity")
+        row |= (UNMEASURED if np.isnan(infidelity).any() else found.interval(infidelity).at()).columns("infidelity")
         rows.append(row | _sane(found, nth))
-    last: dict[str, object] = {"map": RANDOM, "warning": ""} | told(found.over(lot), "tau")
-    last |= told(found.interval(report.unexplained[n:].mean(0)).at(), "unexplained")
+    last: dict[str, object] = {"map": RANDOM, "warning": ""} | found.over(lot).columns("tau")
+    last |= found.interval(report.unexplained[n:].mean(0)).at().columns("unexplained")
     return pd.DataFrame([*rows, last])
 
 
@@ -120,7 +116,7 @@ def _sane(found: AttributionClaims, nth: int) -> dict[str, object]:
     }
     row: dict[str, object] = {}
     for name, values in columns.items():
-        row |= told(UNKNOWN if np.isnan(values).any() else found.sane(values), name)
+        row |= (UNMEASURED if np.isnan(values).any() else found.sane(values)).columns(name)
     return row
 
 
@@ -130,7 +126,7 @@ def cascade_table(found: AttributionClaims) -> pd.DataFrame:
     if sanity is None:
         return pd.DataFrame()
     rows = [
-        {"map": name, "drawn_anew": str(stage)} | told(found.sane(sanity.kept[at, nth]), "kept")
+        {"map": name, "drawn_anew": str(stage)} | found.sane(sanity.kept[at, nth]).columns("kept")
         for nth, name in enumerate(found.names)
         for at, stage in enumerate(sanity.stages)
         if not np.isnan(sanity.kept[at, nth]).any()
@@ -151,8 +147,8 @@ def agreement_table(found: AttributionClaims) -> pd.DataFrame:
             row: dict[str, object] = {"map": names[first], "with": names[second]}
             rows.append(
                 row
-                | told(found.over(tau[second, first]), "tau")
-                | told(found.over(spearman[second, first]), "spearman")
+                | found.over(tau[second, first]).columns("tau")
+                | found.over(spearman[second, first]).columns("spearman")
             )
     return pd.DataFrame(rows)
 

@@ -5,15 +5,7 @@ import pandas as pd
 
 from interp_lab.lenses.findings import LensFindings
 from interp_lab.stats import Intervals, bootstrap_interval, ratio_of_means
-from interp_lab.types import Interval
-
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
-
-
-def told(interval: Interval | None, name: str) -> dict[str, float]:
-    """Return the three columns of an interval."""
-    one = interval or UNKNOWN
-    return {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+from interp_lab.types import UNMEASURED
 
 
 def appears_table(found: LensFindings) -> pd.DataFrame:
@@ -25,8 +17,9 @@ def appears_table(found: LensFindings) -> pd.DataFrame:
             "readable": "nowhere" if one.point is None else found.points[one.point],
         }
         row |= {"holds": one.holds, "holds_held_out": one.holds_again}
-        row |= told(one.report, "report") | told(one.before, "one_point_before")
-        rows.append(row | told(one.held_out, "held_out") | told(one.untrained, "untrained"))
+        row |= (one.report or UNMEASURED).columns("report") | (one.before or UNMEASURED).columns("one_point_before")
+        row |= (one.held_out or UNMEASURED).columns("held_out")
+        rows.append(row | (one.untrained or UNMEASURED).columns("untrained"))
     return pd.DataFrame(rows)
 
 
@@ -46,7 +39,7 @@ def trajectory_table(found: LensFindings) -> pd.DataFrame:
     for nth, point in enumerate(found.points):
         row: dict[str, object] = {"point": point, "median_rank": float(np.median(report.rank[nth, :, found.end]))}
         for name, one in intervals.items():
-            row |= told(one.at(nth), name)
+            row |= one.at(nth).columns(name)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -60,9 +53,9 @@ def divergence_table(found: LensFindings) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"point": point}
-            | told(tuned.at(nth), "tuned")
-            | told(logit.at(nth), "logit")
-            | told(found.nearer.intervals.at(nth), "tuned_minus_logit")
+            | tuned.at(nth).columns("tuned")
+            | logit.at(nth).columns("logit")
+            | found.nearer.intervals.at(nth).columns("tuned_minus_logit")
             | {"p_adjusted": float(adjusted[nth])}
             for nth, point in enumerate(found.divergence.points)
         ]
@@ -78,7 +71,7 @@ def triage_table(found: LensFindings) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"looked": name, "place": one.place, "point": one.point}
-            | told(one.outranked, "outranked")
+            | (one.outranked or UNMEASURED).columns("outranked")
             | {"median_rank": one.rank, "probability": one.probability}
             | {"readable": one.is_readable(at_least=triaged.at_least)}
             for name, one in looked.items()
@@ -95,7 +88,7 @@ def overtaking_table(found: LensFindings) -> pd.DataFrame:
     margins = triaged.margins()
     return pd.DataFrame(
         [
-            {"point": point, "overtakes_here": float((overtakes == nth).mean())} | told(margins.at(nth), "margin")
+            {"point": point, "overtakes_here": float((overtakes == nth).mean())} | margins.at(nth).columns("margin")
             for nth, point in enumerate(triaged.points)
         ]
     )
@@ -109,8 +102,8 @@ def repairs_table(found: LensFindings) -> pd.DataFrame:
     changes, controls = follow_up.intervals()
     rows = [
         {"part": str(part), "suspected": bool(follow_up.suspected[nth]), "chosen": nth == follow_up.chosen}
-        | told(changes.at(nth), "change")
-        | told(controls.at(nth), "control")
+        | changes.at(nth).columns("change")
+        | controls.at(nth).columns("control")
         | {"share_repaired": float(follow_up.repaired[nth])}
         for nth, part in enumerate(follow_up.parts)
     ]
@@ -140,7 +133,9 @@ def scope_table(found: LensFindings) -> pd.DataFrame:
     own, other = scope_shares(found)
     return pd.DataFrame(
         [
-            {"from": source, "to": target} | told(own.at(i, j), "recovered") | told(other.at(i, j), "another_prompt")
+            {"from": source, "to": target}
+            | own.at(i, j).columns("recovered")
+            | other.at(i, j).columns("another_prompt")
             for i, source in enumerate(scope.source_points)
             for j, target in enumerate(scope.target_points)
         ]

@@ -9,17 +9,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from interp_lab.experiment import Provenance
 from interp_lab.lenses.points import require_points, stream_points
 from interp_lab.models.identity import identity_of
-from interp_lab.runs import write_atomic
+from interp_lab.runs.tensors import load_tensors, save_tensors
 from interp_lab.types import HookedModel
 
 _FORMAT = "interp_lab tuned lens 1"
+WAY_OUT = "train one with train_tuned_lens"
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class TunedLens:
             "training": json.dumps(dict(self.training)),
         }
         tensors = {"weight": self.weight, "bias": self.bias}
-        write_atomic(path, save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, header))
+        save_tensors(path, tensors, header=header)
 
     @classmethod
     def load(cls, path: Path, model: HookedModel) -> "TunedLens":
@@ -99,7 +98,7 @@ class TunedLens:
 
         Raises: ValueError, if the file is no tuned lens, or one of another model or weight processing.
         """
-        header, tensors = read_safetensors(path, what="tuned lens", expected=_FORMAT)
+        header, tensors = load_tensors(path, what="tuned lens", way_out=WAY_OUT, expected=_FORMAT)
         device = next(iter(model.parameters())).device
         lens = cls(
             points=tuple(json.loads(header["points"])),
@@ -116,19 +115,3 @@ def checksum_of(windows: Int[Tensor, "window pos"]) -> str:
     """Return a short name of text, cut into windows of tokens: the same for the same text only."""
     shape = ",".join(map(str, windows.shape))
     return hashlib.sha256(shape.encode() + windows.cpu().long().numpy().tobytes()).hexdigest()[:16]
-
-
-def read_safetensors(path: Path, *, what: str, expected: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return header and tensors of a file of a kind.
-
-    Raises: ValueError, if it is missing, unreadable, or of another kind.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, FileNotFoundError) as error:
-        raise ValueError(f"{path} is no readable {what} ({error}); train one with train_tuned_lens") from error
-    if header.get("format") != expected:
-        raise ValueError(f"{path} is no {what}: its format is {header.get('format')!r}, not {expected!r}")
-    return header, tensors

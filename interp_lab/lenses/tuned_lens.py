@@ -17,7 +17,6 @@ from typing import Annotated
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field, NonNegativeInt, PositiveInt
-from safetensors.torch import save
 from torch import Tensor
 
 from interp_lab.bibliography import BELROSE_2023
@@ -26,9 +25,9 @@ from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import capture, ready_tokens
 from interp_lab.lenses.logit_lens import unembedded
 from interp_lab.lenses.points import point_at
-from interp_lab.lenses.translators import TunedLens, checksum_of, read_safetensors
+from interp_lab.lenses.translators import WAY_OUT, TunedLens, checksum_of
 from interp_lab.models.experiment import provenance_on
-from interp_lab.runs import write_atomic
+from interp_lab.runs.tensors import load_tensors, save_tensors
 from interp_lab.types import HookedModel, Tokens
 
 _FORMAT = "interp_lab tuned lens in training 1"
@@ -199,10 +198,10 @@ class _Run:
         """Write the state; what was there before stays whole until this is."""
         tensors = {**dict(state.parameters()), **state.moments, "losses": state.losses}
         header = {"format": _FORMAT, "step": str(state.step), "made_of": self._made_of()}
-        write_atomic(path, save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, header))
+        save_tensors(path, tensors, header=header)
 
     def _resumed(self, state: _State, path: Path) -> _State:
-        header, tensors = read_safetensors(path, what="checkpoint of a tuned lens", expected=_FORMAT)
+        header, tensors = load_tensors(path, what="checkpoint of a tuned lens", way_out=WAY_OUT, expected=_FORMAT)
         then, now = (json.loads(made_of) for made_of in (header["made_of"], self._made_of()))
         other = [f"{key}: {then.get(key)}, now {now[key]}" for key in now if then.get(key) != now[key]]
         if other:

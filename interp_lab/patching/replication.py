@@ -10,7 +10,7 @@ from interp_lab.bibliography import WANG_2022
 from interp_lab.patching.changes import Patch
 from interp_lab.patching.result import PatchingResult
 from interp_lab.stats import mean_interval
-from interp_lab.types import HeadIndex, Interval, head_name
+from interp_lab.types import UNMEASURED, HeadIndex, Interval, head_name
 
 MODEL, TASK = "gpt2-small", "indirect_object"
 SOURCE = WANG_2022
@@ -108,7 +108,7 @@ def _head_row(one: HeadClass, head: HeadIndex, noised: Mapping[str, Interval], u
     row: dict[str, object] = {"figure": f"{head_name(head)} {one.name}", "published": published}
     found = noised.get(head_name(head))
     if found is None:
-        return row | _told(Interval(np.nan, np.nan, np.nan)) | {"unit": unit, "within": None}
+        return row | _told(UNMEASURED) | {"unit": unit, "within": None}
     return row | _told(found) | {"unit": unit, "within": found.low > 0 if one.sign > 0 else found.high < 0}
 
 

@@ -45,13 +45,11 @@ def _row(found: PatchingClaims, nth: int) -> dict[str, object]:
         "by_construction": bool(found.by_construction[nth]),
     }
     for patch, intervals in found.intervals.items():
-        one = intervals.at(nth)
-        row |= {str(patch): one.estimate, f"{patch}_low": one.low, f"{patch}_high": one.high}
+        row |= intervals.at(nth).columns(str(patch))
         row[f"{patch}_raw"] = float(found.report.effect(patch)[nth].mean())
     row["disagree"] = bool(found.disagrees[nth])
     for name, intervals in (("disagreement", found.disagreement), ("specificity", found.specificity)):
-        one = intervals.at(nth)
-        row |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+        row |= intervals.at(nth).columns(name)
     return row | {"disagreement_p_adjusted": float(found.disagreement_p[nth])}
 
 

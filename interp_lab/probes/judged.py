@@ -13,7 +13,7 @@ from interp_lab.effects import Tested
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.measured import Probed, SplitScores, UseScores
 from interp_lab.stats import Intervals, bootstrap_interval, difference_from_several, mean_interval, paired_difference
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED, Interval
 
 
 class Verdict(StrEnum):
@@ -110,6 +110,19 @@ class Judged:
         own, others = part.probe[sites], list(np.moveaxis(draws[:, sites], 1, 0))
         c = self.config
         return difference_from_several(own, others, part.templates, level=c.level, seed=c.seed).intervals
+
+    @property
+    def hidden_layer(self) -> tuple[Interval, Interval]:
+        """Score and selectivity of the probe with one hidden layer; unmeasured where there is none, or no fair one."""
+        one, templates = self.probed.contrast, self.probed.scores[Split.REPORT].templates
+        if one is None:
+            return UNMEASURED, UNMEASURED
+        score = self.interval(one.probe, Split.REPORT).at()
+        if self.unfair_controls():
+            return score, UNMEASURED
+        c = self.config
+        beyond = difference_from_several(one.probe[None], [one.control], templates, level=c.level, seed=c.seed)
+        return score, beyond.intervals.at(0)
 
     def is_decodable(self, split: Split = Split.REPORT) -> bool:
         """Whether the chosen site's probe beats all that it must on a split."""

@@ -5,17 +5,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 
 from interp_lab.experiment import Provenance
 from interp_lab.identity import Direction, ModelIdentity
 from interp_lab.linear import LinearReadout
 from interp_lab.probes.measured import Probed
-from interp_lab.runs import write_atomic
+from interp_lab.runs.tensors import load_tensors, save_tensors
 from interp_lab.types import Scorer, nearest
 
 FORMAT = "interp_lab probe 1"
@@ -113,7 +111,7 @@ class TrainedProbe:
         about = {**plain, "model": asdict(self.model), "provenance": self.provenance.as_dict()}
         tensors = {"weights": self.readout.weights.contiguous(), "bias": self.readout.bias.contiguous()}
         header = {"format": FORMAT, "about": json.dumps(about)}
-        write_atomic(path, safetensors.torch.save(tensors, metadata=header))
+        save_tensors(path, tensors, header=header)
 
 
 def load_probe(path: Path) -> TrainedProbe:
@@ -121,16 +119,8 @@ def load_probe(path: Path) -> TrainedProbe:
 
     Raises: ValueError, if there is no such file or it is no probe.
     """
-    try:
-        data = path.read_bytes()
-        tensors = safetensors.torch.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
-    except (OSError, SafetensorError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a probe: {error}; give a file that TrainedProbe.save wrote"
-        ) from error
-    if header.get("format") != FORMAT:
-        raise ValueError(f"{path} is no probe of this format ({FORMAT}), but {header.get('format')!r}")
+    way_out = "give a file that TrainedProbe.save wrote"
+    header, tensors = load_tensors(path, what="probe", way_out=way_out, expected=FORMAT)
     about: dict[str, Any] = json.loads(header["about"])
     lists = {name: tuple(about[name]) for name in ("values", "sites", "hooks")}
     return TrainedProbe(

@@ -18,11 +18,6 @@ CONTROLS = ("control", "shuffled", "untrained")
 """Means over draws at a site."""
 
 
-def columns(name: str, interval: Interval) -> dict[str, object]:
-    """Return an estimate and its ends as columns."""
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
 def scores_table(found: ProbesClaims) -> pd.DataFrame:
     """Return one row per label and site: the score on the report split, beside every control and baseline.
 
@@ -39,8 +34,8 @@ def _score_rows(judged: Judged) -> Iterator[dict[str, object]]:
     away = one.scores.get(Split.HELD_OUT)
     for nth, site in enumerate(one.sites):
         row: dict[str, object] = {"label": one.label, "site": site, "chosen": nth == one.chosen}
-        row |= columns("score", judged.scores[Split.REPORT].at(nth))
-        row |= columns("selectivity", judged.selectivity[Split.REPORT].at(nth))
+        row |= judged.scores[Split.REPORT].at(nth).columns("score")
+        row |= judged.selectivity[Split.REPORT].at(nth).columns("selectivity")
         row |= {name: float(getattr(part, name)[:, nth].mean()) for name in CONTROLS}
         place = one.position_of(nth)
         row |= {"majority": float(part.majority.mean()), "control_majority": float(part.control_majority.mean())}
@@ -63,19 +58,17 @@ def verdicts_table(found: ProbesClaims) -> pd.DataFrame:
     for judged, claim in zip(found.judged, found.claims(), strict=True):
         one = judged.probed
         row: dict[str, object] = {"label": one.label, "site": one.sites[one.chosen], "verdict": str(judged.verdict)}
-        row |= {"grade": str(claim.grade)} | columns("score", judged.scores[Split.REPORT].at(one.chosen))
-        row |= columns("selectivity", judged.selectivity_at_chosen)
+        row |= {"grade": str(claim.grade)} | judged.scores[Split.REPORT].at(one.chosen).columns("score")
+        row |= judged.selectivity_at_chosen.columns("selectivity")
         unfair = judged.unfair_controls()
         row |= {"selective": None if unfair else judged.is_selective, "no_selectivity_because": unfair}
         for control in ("majority", "token", "words", "shuffled", "untrained"):
-            row |= columns(f"beyond_{control}", judged.beyond(control, Split.REPORT))
+            row |= judged.beyond(control, Split.REPORT).columns(f"beyond_{control}")
         stated, hits = one.scores[Split.REPORT].was_stated, one.scores[Split.REPORT].probe[one.chosen]
         row |= {"stated_in_training": float(stated.mean())}
         row |= {"score_if_not_stated": np.nan if stated.all() else float(hits[~stated].mean())}
-        row |= {"mlp": np.nan, "mlp_selectivity": np.nan}
-        if one.contrast is not None:
-            probe, control = float(one.contrast.probe.mean()), float(one.contrast.control.mean())
-            row |= {"mlp": probe, "mlp_selectivity": np.nan if unfair else probe - control}
+        score, beyond = judged.hidden_layer
+        row |= score.columns("mlp") | beyond.columns("mlp_selectivity")
         away = Split.HELD_OUT in one.scores
         row["held_out"] = judged.scores[Split.HELD_OUT].at(one.chosen).estimate if away else np.nan
         row["decodable_on_held_out"] = judged.is_decodable(Split.HELD_OUT) if away else None
@@ -98,11 +91,11 @@ def use_table(found: ProbesClaims) -> pd.DataFrame:
         for nth, (way, (effect, again)) in enumerate(judged.tested.items()):
             assert use is not None, "what is tested was measured"
             row: dict[str, object] = {"label": judged.probed.label, "way": way}
-            row |= columns("change", effect.effect)
+            row |= effect.effect.columns("change")
             for family, (beside, _) in judged.by_family[way].items():
-                row |= columns(f"versus_{family}", beside.versus_control)
+                row |= beside.versus_control.columns(f"versus_{family}")
             row |= {"random": float(use.random[nth].mean()), "shuffled": float(use.shuffled[nth].mean())}
-            row |= columns("flipped", judged.flipped_by(way))
+            row |= judged.flipped_by(way).columns("flipped")
             row |= {f"flipped_{name}": judged.flipped(getattr(use, name)[nth]).estimate for name in FAMILIES}
             row |= {"p": effect.p_adjusted, "clear": effect.is_clear(alpha=found.config.fdr)}
             away = judged.probed.use.get(Split.HELD_OUT)
@@ -130,7 +123,7 @@ def transfer_table(found: ProbesClaims, name: str) -> pd.DataFrame:
                 at = part.families == test
                 row: dict[str, object] = {"label": judged.probed.label, "trained_on": train, "tested_on": test}
                 cell = _cell(hits[at], part.documents[at], found)
-                rows.append(row | columns("score", cell) | {"n_texts": len(set(part.documents[at].tolist()))})
+                rows.append(row | cell.columns("score") | {"n_texts": len(set(part.documents[at].tolist()))})
     return pd.DataFrame(rows)
 
 
@@ -156,7 +149,7 @@ def calibration_table(found: ProbesClaims) -> pd.DataFrame:
         error = calibration_error(part.confidence, part.right, seed=found.config.seed)
         row: dict[str, object] = {"label": judged.probed.label, "ece": error.ece}
         row |= {"ece_of_calibrated": error.of_calibrated}
-        row |= columns("brier", judged.interval(part.brier, Split.REPORT).at())
+        row |= judged.interval(part.brier, Split.REPORT).at().columns("brier")
         rows.append(row | {"brier_of_base_rates": float(part.brier_of_base_rates.mean())})
     return pd.DataFrame(rows)
 

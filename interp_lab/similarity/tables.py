@@ -6,12 +6,7 @@ import pandas as pd
 from interp_lab.claims import Split
 from interp_lab.similarity.claimed import DifferenceClaims
 from interp_lab.similarity.crossed import WAYS, Way
-from interp_lab.types import Interval, head_name
-
-
-def told(interval: Interval, name: str) -> dict[str, object]:
-    """Return the three columns of an interval."""
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+from interp_lab.types import UNMEASURED, head_name
 
 
 def similarity_table(found: DifferenceClaims) -> pd.DataFrame:
@@ -22,7 +17,7 @@ def similarity_table(found: DifferenceClaims) -> pd.DataFrame:
             | {
                 key: value
                 for kind, intervals in found.same_places.items()
-                for key, value in told(intervals.at(nth), kind).items()
+                for key, value in intervals.at(nth).columns(kind).items()
             }
             for nth, name in enumerate(found.places)
         ]
@@ -39,8 +34,8 @@ def moved_table(found: DifferenceClaims) -> pd.DataFrame:
         prompts, text = (found.moved[kind].at(nth) for kind in ("prompts", "text"))
         rows.append(
             {"map": found.parts.maps[nth], "part": name}
-            | told(prompts, "prompts")
-            | told(text, "text")
+            | prompts.columns("prompts")
+            | text.columns("text")
             | {"more_on_prompts": prompts.low > text.high}
         )
     return pd.DataFrame(rows)
@@ -54,7 +49,7 @@ def heads_table(found: DifferenceClaims) -> pd.DataFrame:
         row: dict[str, object] = {"head": head_name((layer, head))}
         row |= {"QK": found.weights[0, layer, head], "OV": found.weights[1, layer, head]}
         for kind in ("prompts", "text"):
-            row |= told(found.looks[kind].at(layer, head), f"attention_{kind}")
+            row |= found.looks[kind].at(layer, head).columns(f"attention_{kind}")
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -71,21 +66,21 @@ def carried_table(found: DifferenceClaims) -> pd.DataFrame:
     for nth, name in enumerate(found.parts.names):
         for way, carried in zip(WAYS, found.carried, strict=True):
             row: dict[str, object] = {"map": found.parts.maps[nth], "part": name, "exchange": str(way)}
-            row |= {"chosen": bool(nth in found.chosen)} | told(carried.at(nth), "carried")
+            row |= {"chosen": bool(nth in found.chosen)} | carried.at(nth).columns("carried")
             row |= {"share": carried.at(nth).estimate / total if total else np.nan} | _graded(found, way, name)
             if way is Way.WRITES_IN:
-                row |= told(another.at(0, nth), "another_prompt") | told(another.at(1, nth), "own_another_prompt")
+                row |= another.at(0, nth).columns("another_prompt") | another.at(1, nth).columns("own_another_prompt")
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _graded(found: DifferenceClaims, way: Way, name: str) -> dict[str, object]:
-    unknown = Interval(np.nan, np.nan, np.nan)
+    unknown = UNMEASURED
     effect, again = (found.evidence.get(split, {}).get((way, name)) for split in (Split.REPORT, Split.HELD_OUT))
     row: dict[str, object] = {"grade": str(found.claim(way, name).grade) if effect else ""}
-    row |= told(effect.versus_control if effect else unknown, "versus_control")
+    row |= (effect.versus_control if effect else unknown).columns("versus_control")
     row |= {"p_adjusted": effect.p_adjusted if effect else np.nan}
-    return row | told(again.effect if again else unknown, "held_out")
+    return row | (again.effect if again else unknown).columns("held_out")
 
 
 def cumulative_table(found: DifferenceClaims) -> pd.DataFrame:
@@ -99,10 +94,10 @@ def cumulative_table(found: DifferenceClaims) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"step": step + 1, "besides": found.parts.names[at]}
-            | told(base.at(step), "base_with_tuned")
-            | told(tuned.at(step), "tuned_with_base")
+            | base.at(step).columns("base_with_tuned")
+            | tuned.at(step).columns("tuned_with_base")
             | {"besides_least": found.parts.names[found.order[1, step]]}
-            | told(least.at(step), "base_with_least")
+            | least.at(step).columns("base_with_least")
             for step, at in enumerate(found.order[0])
         ]
     )

@@ -11,18 +11,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from interp_lab.runs import write_atomic
+from interp_lab.runs.checkpoints import CheckpointError, require_same
+from interp_lab.runs.tensors import TensorFileError, load_tensors, save_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the file in a run folder."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be continued from; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +41,8 @@ def save_checkpoint(path: Path, state: TrainingState, *, step: int, config: Mapp
         tensors |= {f"optimiser.{key}.{name}": value for key, value in moments.items()}
     tensors["losses"] = state.losses
     header = {"step": str(step), "config": json.dumps(dict(config))}
-    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, save(plain, header))
+    save_tensors(path, tensors, header=header)
 
 
 def load_checkpoint(path: Path, state: TrainingState, *, config: Mapping[str, Any]) -> int:
@@ -57,12 +51,10 @@ def load_checkpoint(path: Path, state: TrainingState, *, config: Mapping[str, An
     Raises: CheckpointError, if it cannot be read, or was made with another config.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is no readable checkpoint ({error}); remove it and start again") from error
-    _require_same_config(json.loads(header["config"]), config, path)
+        header, tensors = load_tensors(path, what="checkpoint", way_out="remove it and start again")
+    except TensorFileError as error:
+        raise CheckpointError(str(error)) from error
+    require_same(json.loads(header["config"]), config, path=path)
     with torch.no_grad():
         for name, parameter in state.model.named_parameters():
             parameter.copy_(tensors[f"model.{name}"])
@@ -84,13 +76,3 @@ def _restore_moments(state: TrainingState, tensors: Mapping[str, Tensor]) -> Non
         if kind == "optimiser":
             moment, _, name = rest.partition(".")
             state.optimiser.state[parameters[name]][moment] = value.clone()
-
-
-def _require_same_config(stored: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> None:
-    plain = json.loads(json.dumps(dict(given)))
-    differing = sorted(key for key in stored.keys() | plain.keys() if stored.get(key) != plain.get(key))
-    if differing:
-        told = "; ".join(f"{key}: {stored.get(key)!r}, now {plain.get(key)!r}" for key in differing)
-        raise CheckpointError(
-            f"{path} was made with another config ({told}); resume with the old values or train into a new folder"
-        )

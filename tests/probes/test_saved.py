@@ -94,10 +94,10 @@ class TestRefusals:
 
     def test_files_that_are_no_probe(self, tmp_path):
         (tmp_path / "text").write_text("hello")
-        with pytest.raises(ValueError, match="cannot be read as a probe"):
+        with pytest.raises(ValueError, match="is no readable probe"):
             load_probe(tmp_path / "text")
-        with pytest.raises(ValueError, match="cannot be read as a probe"):
+        with pytest.raises(ValueError, match="is no readable probe"):
             load_probe(tmp_path / "missing")
         save_file({"weights": torch.zeros(2)}, tmp_path / "other")
-        with pytest.raises(ValueError, match="is no probe of this format"):
+        with pytest.raises(ValueError, match="is no probe: its format is"):
             load_probe(tmp_path / "other")

@@ -165,7 +165,7 @@ class RelationHeads:
                 row: dict[str, object] = {"relation": part.relation, "head": head_name((layer, head))}
                 for name, intervals in shown.items():
                     one = intervals.at(layer, head)
-                    row |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+                    row |= one.columns(name)
                 at = (nth, layer, head)
                 row |= {"p_adjusted": self.p_adjusted[at], "found": bool(self.found[at])}
                 rows.append(row | {f"holds on {s}": bool(w[at]) if enough[s] else None for s, w in again.items()})

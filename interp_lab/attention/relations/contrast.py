@@ -86,7 +86,7 @@ class AttentionContrast:
                 row: dict[str, object] = {"role": contrast.role, "head": head_name((at[0], at[1]))}
                 row |= dict(zip(self.names, (contrast.first[at], contrast.second[at]), strict=True))
                 for name, one in (("difference", contrast.difference.at(*at)), ("hedges_g", contrast.hedges_g.at(*at))):
-                    row |= {name: one.estimate, f"{name}_low": one.low, f"{name}_high": one.high}
+                    row |= one.columns(name)
                 row |= {"p_adjusted": adjusted[nth][at], "differs": bool(self.differs[nth][at])}
                 rows.append(row | {"n_templates": contrast.difference.n_clusters})
         return pd.DataFrame(rows)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from interp_lab.attention.relations.measurements import RelationMeasurements, Where
-from interp_lab.attention.rows import UNKNOWN, columns, set_row
+from interp_lab.attention.rows import set_row
 from interp_lab.claims import Evidence, Split
 from interp_lab.effects import larger_than
 from interp_lab.stats import bootstrap_interval
-from interp_lab.types import head_name
+from interp_lab.types import UNMEASURED, head_name
 
 
 def relations_table(found: RelationMeasurements) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def relations_table(found: RelationMeasurements) -> pd.DataFrame:
             row: dict[str, object] = {"relation": part.relation, "head": head_name((layer, head))}
             row |= {"verdict": str(found.verdict(at)), "looks": bool(found.looks[at])}
             row["looks_on_held_out"] = bool(held_out[at]) if held_out is not None and can_hold else None
-            row |= columns("attention", own.at(layer, head)) | columns("excess", beyond.at(layer, head))
+            row |= own.at(layer, head).columns("attention") | beyond.at(layer, head).columns("excess")
             rows.append(row | {"p_looks": found.carriers.p_adjusted[at]} | _acts(found, at))
     return pd.DataFrame(rows)
 
@@ -41,14 +41,14 @@ def _acts(found: RelationMeasurements, at: Where) -> dict[str, object]:
     kind = found.config.ablations[0]
     effect, again = found.evidence[kind].get(at), found.replications[kind].get(at)
     row: dict[str, object] = {"acts": str(found.grade(at)) if effect else ""}
-    row |= _effect(effect) | columns("change_on_held_out", again.effect if again else UNKNOWN)
+    row |= _effect(effect) | (again.effect if again else UNMEASURED).columns("change_on_held_out")
     row["also_under"] = found.agreeing(at) if effect else ""
     return row | {"larger_than": larger_than(effect) if effect else ""}
 
 
 def _effect(effect: Evidence | None) -> dict[str, object]:
-    change, against = (effect.effect, effect.versus_control) if effect else (UNKNOWN, UNKNOWN)
-    row = columns("change", change) | columns("versus_control", against)
+    change, against = (effect.effect, effect.versus_control) if effect else (UNMEASURED, UNMEASURED)
+    row = change.columns("change") | against.columns("versus_control")
     return row | {"p_acts": effect.p_adjusted if effect else np.nan, "unit": effect.unit if effect else ""}
 
 

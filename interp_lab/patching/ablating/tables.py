@@ -6,14 +6,7 @@ import pandas as pd
 from interp_lab.claims import Split
 from interp_lab.patching.ablating.claimed import AblationClaims, Subject
 from interp_lab.stats import site_correlation
-from interp_lab.types import Interval
-
-UNKNOWN = Interval(np.nan, np.nan, np.nan)
-
-
-def told(interval: Interval, name: str) -> dict[str, object]:
-    """Return the three columns of an interval."""
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+from interp_lab.types import UNMEASURED, Interval
 
 
 def sites_table(found: AblationClaims) -> pd.DataFrame:
@@ -27,12 +20,12 @@ def sites_table(found: AblationClaims) -> pd.DataFrame:
     rows = []
     first, *others = zip(found.config.ablations, found.ablated, strict=True)
     for nth, name in enumerate(found.names):
-        direct = UNKNOWN if found.direct is None else found.direct.at(nth)
+        direct = UNMEASURED if found.direct is None else found.direct.at(nth)
         row: dict[str, object] = {"map": found.sites.maps[nth], "site": name, "chosen": bool(nth in found.plan.chosen)}
-        row |= told(direct, "direct") | told(first[1].at(nth), "ablated") | {"verdict": str(found.verdicts[nth])}
+        row |= direct.columns("direct") | first[1].at(nth).columns("ablated") | {"verdict": str(found.verdicts[nth])}
         row |= _graded(found, Subject.SITE, name)
         for kind, intervals in others:
-            row |= told(intervals.at(nth), str(kind).replace(" ", "_"))
+            row |= intervals.at(nth).columns(str(kind).replace(" ", "_"))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -42,9 +35,9 @@ def _graded(found: AblationClaims, kind: Subject, name: str) -> dict[str, object
     effect, again = (found.evidence.get(split, {}).get((kind, name)) for split in (Split.REPORT, Split.HELD_OUT))
     grade = found.grade(kind, name)
     row: dict[str, object] = {"grade": "" if grade is None else str(grade)}
-    row |= told(effect.versus_control if effect else UNKNOWN, "versus_control")
+    row |= (effect.versus_control if effect else UNMEASURED).columns("versus_control")
     row |= {"p_adjusted": effect.p_adjusted if effect else np.nan}
-    return row | told(again.effect if again else UNKNOWN, "held_out")
+    return row | (again.effect if again else UNMEASURED).columns("held_out")
 
 
 def sets_table(found: AblationClaims) -> pd.DataFrame:
@@ -60,15 +53,15 @@ def sets_table(found: AblationClaims) -> pd.DataFrame:
         random = found.interval(found.lost(drawn[np.isfinite(drawn).all(-1)].mean(0))).at()
         row: dict[str, object] = {"map": name, "sites": "+".join(found.names[site] for site in own)}
         row |= _beside_members(found, effects.together.changes[place], effects.sum_of_members[place])
-        row |= {"finding": str(finding)} | told(random, "random_sets")
+        row |= {"finding": str(finding)} | random.columns("random_sets")
         rows.append(row | _graded(found, Subject.SET, name))
     return pd.DataFrame(rows)
 
 
 def _beside_members(found: AblationClaims, together: np.ndarray, members: np.ndarray) -> dict[str, object]:
     both, alone = found.lost(together), found.lost(members)
-    row = told(found.interval(both).at(), "together") | told(found.interval(alone).at(), "sum_of_members")
-    return row | told(found.interval(both - alone).at(), "beyond_the_sum")
+    row = found.interval(both).at().columns("together") | found.interval(alone).at().columns("sum_of_members")
+    return row | found.interval(both - alone).at().columns("beyond_the_sum")
 
 
 def cumulative_table(found: AblationClaims) -> pd.DataFrame:
@@ -84,9 +77,9 @@ def cumulative_table(found: AblationClaims) -> pd.DataFrame:
     rows = []
     for step, site in enumerate(found.plan.orders[0]):
         row: dict[str, object] = {"step": step + 1, "besides": found.names[site]}
-        row |= told(gone.at(step), "lost") | {"sum_of_members": float(alone[step])} | told(left.at(step), "left")
+        row |= gone.at(step).columns("lost") | {"sum_of_members": float(alone[step])} | left.at(step).columns("left")
         drawn = Interval(float(random[:, step].mean()), float(low[step]), float(high[step]), level)
-        rows.append(row | told(drawn, "random_orders"))
+        rows.append(row | drawn.columns("random_orders"))
     return pd.DataFrame(rows)
 
 
@@ -101,10 +94,10 @@ def backups_table(found: AblationClaims) -> pd.DataFrame:
     rows = []
     for nth, ((kind, head, partner), finding) in enumerate(zip(at, found.findings(effects), strict=True)):
         name = f"{found.names[head]}+{found.names[partner]}"
-        direct = UNKNOWN if found.direct is None else found.direct.at(head)
+        direct = UNMEASURED if found.direct is None else found.direct.at(head)
         row: dict[str, object] = {"head": found.names[head], "stand_in": found.names[partner]}
-        row |= {"ablation": str(found.config.ablations[kind])} | told(direct, "direct")
-        row |= told(found.ablated[kind].at(head), "alone")
+        row |= {"ablation": str(found.config.ablations[kind])} | direct.columns("direct")
+        row |= found.ablated[kind].at(head).columns("alone")
         row |= _beside_members(found, effects.together.changes[nth], effects.sum_of_members[nth])
         row |= {"p_beyond": float(effects.p_adjusted[nth]), "finding": str(finding)}
         grade = found.grade(Subject.BACKUP, name) if kind == 0 else None
@@ -117,8 +110,8 @@ def agreement_table(found: AblationClaims) -> pd.DataFrame:
     rows = []
     for kind, one in zip(found.config.ablations, found.agreements, strict=True):
         if one is not None:
-            row: dict[str, object] = {"ablation": str(kind)} | told(one.pearson, "pearson")
-            row |= told(one.spearman, "rank_correlation")
+            row: dict[str, object] = {"ablation": str(kind)} | one.pearson.columns("pearson")
+            row |= one.spearman.columns("rank_correlation")
             listed = {"writes_only": one.direct_only, "needed_only": one.ablation_only, "opposed": one.opposed}
             rows.append(row | {name: ", ".join(sites) for name, sites in listed.items()})
     return pd.DataFrame(rows)
@@ -129,8 +122,8 @@ def directions_table(found: AblationClaims) -> pd.DataFrame:
     rows = []
     for name, drawn in zip(found.directions, found.lost(found.report.directions), strict=True):
         random = found.interval(drawn[1:].mean(0)).at()
-        row: dict[str, object] = {"direction": name} | told(found.interval(drawn[0]).at(), "lost")
-        rows.append(row | told(random, "random_directions") | _graded(found, Subject.DIRECTION, name))
+        row: dict[str, object] = {"direction": name} | found.interval(drawn[0]).at().columns("lost")
+        rows.append(row | random.columns("random_directions") | _graded(found, Subject.DIRECTION, name))
     return pd.DataFrame(rows)
 
 
@@ -143,8 +136,8 @@ def prescreen_table(found: AblationClaims) -> pd.DataFrame:
     rows = []
     for nth in map(int, order):
         row: dict[str, object] = {"site": found.names[nth], "kept": nth in screen.kept, "missed": nth in screen.missed}
-        row |= told(estimated.at(nth), "estimated") | told(exact.at(nth), "patched")
-        rows.append(row | told(found.ablated[0].at(nth), "ablated"))
+        row |= estimated.at(nth).columns("estimated") | exact.at(nth).columns("patched")
+        rows.append(row | found.ablated[0].at(nth).columns("ablated"))
     return pd.DataFrame(rows)
 
 

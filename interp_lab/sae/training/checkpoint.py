@@ -14,6 +14,7 @@ from typing import Any
 from safetensors.torch import load, save
 
 from interp_lab.runs import RunError, write_atomic
+from interp_lab.runs.checkpoints import CheckpointError, require_same
 from interp_lab.runs.files import Fingerprint, fingerprint, read_checked
 from interp_lab.sae.training.state import numbers_of, restore, tensors_of
 from interp_lab.sae.training.trainee import Trainee
@@ -31,10 +32,6 @@ class Place:
     """Number of steps behind it."""
     activation: list[float]
     """The first of the last batch, by which it is noticed that a source gives others than it gave."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be written, or cannot be continued from; the message says why and what to do."""
 
 
 def save_checkpoint(
@@ -83,7 +80,7 @@ def load_checkpoint(path: Path, trainees: Sequence[Trainee], *, identity: Mappin
         version = state["format"]
         if version > FORMAT:
             raise CheckpointError(f"{path} has format {version}, and this interp_lab reads up to {FORMAT}; upgrade it")
-        _require_same(state["identity"], identity, path=path)
+        require_same(state["identity"], identity, path=path)
         found = {
             trainee.name: load(read_checked(_file(path, trainee.name), Fingerprint(**state["files"][trainee.name])))
             for trainee in trainees
@@ -122,13 +119,3 @@ def _remove_old(folder: Path, *, keep: int) -> None:
     for path in sorted(path.parent for path in folder.glob(f"step-*/{STATE}"))[:-keep]:
         (path / STATE).unlink()  # first of all: a folder half removed is no checkpoint
         shutil.rmtree(path)
-
-
-def _require_same(stored: Mapping[str, Any], given: Mapping[str, Any], *, path: Path) -> None:
-    plain = json.loads(json.dumps(dict(given)))
-    differing = sorted(key for key in stored.keys() | plain.keys() if stored.get(key) != plain.get(key))
-    if differing:
-        told = "; ".join(f"{key}: {stored.get(key)!r}, now {plain.get(key)!r}" for key in differing)
-        raise CheckpointError(
-            f"{path} was made with another config ({told}); resume with the old values or train into a new folder"
-        )

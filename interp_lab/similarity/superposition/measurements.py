@@ -12,7 +12,7 @@ from interp_lab.experiment import Provenance
 from interp_lab.similarity.superposition.config import SuperpositionConfig
 from interp_lab.similarity.superposition.geometry import Phase, dimensionality, lengths, phases
 from interp_lab.stats import Intervals, bootstrap_interval
-from interp_lab.types import Interval
+from interp_lab.types import UNMEASURED, Interval
 
 DICTIONARIES = ("autoencoder", "random directions", "principal components")
 SCORES = ("largest cosine", "matched cosine", "matched correlation")
@@ -59,7 +59,7 @@ class SuperpositionMeasurements:
         """Return a dictionary's score at a density, over models that represent something; NaN if fewer than two do."""
         own = self.scores[dictionary, score, density]
         own = own[np.isfinite(own)]
-        return self.interval(own).at() if len(own) > 1 else Interval(np.nan, np.nan, np.nan)
+        return self.interval(own).at() if len(own) > 1 else UNMEASURED
 
     def phases_table(self) -> pd.DataFrame:
         """Return one row per density: shares of features by phase, and dimensions per represented feature."""
@@ -68,7 +68,7 @@ class SuperpositionMeasurements:
         for nth, density in enumerate(self.config.densities):
             row: dict[str, object] = {"density": density, "loss": float(self.losses[nth, :, -1].mean())}
             for name, own in shares.items():
-                row |= _told(own.at(nth), name)
+                row |= own.at(nth).columns(name)
             kept = self.represented[nth]
             row["dimensions"] = float(self.dimensions[nth][kept].mean()) if kept.any() else np.nan
             rows.append(row)
@@ -81,8 +81,8 @@ class SuperpositionMeasurements:
         return pd.DataFrame(
             [
                 {"density": density, "feature": feature}
-                | _told(dimensions.at(nth, feature), "dimensionality")
-                | _told(length.at(nth, feature), "length")
+                | dimensions.at(nth, feature).columns("dimensionality")
+                | length.at(nth, feature).columns("length")
                 for nth, density in enumerate(self.config.densities)
                 for feature in range(self.config.n_features)
             ]
@@ -96,13 +96,9 @@ class SuperpositionMeasurements:
                 | {
                     key: value
                     for score, label in enumerate(SCORES)
-                    for key, value in _told(self.score(nth, score, at), label.replace(" ", "_")).items()
+                    for key, value in self.score(nth, score, at).columns(label.replace(" ", "_")).items()
                 }
                 for at, density in enumerate(self.config.densities)
                 for nth, name in enumerate(DICTIONARIES)
             ]
         )
-
-
-def _told(interval: Interval, name: str) -> dict[str, object]:
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
