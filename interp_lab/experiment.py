@@ -130,6 +130,14 @@ class Tracker(Protocol):
         """Record a table."""
         ...
 
+    def log_artefact(self, name: str, folder: Path, *, kind: str) -> None:
+        """Record what a run made beside numbers: a folder of files, such as a trained autoencoder.
+
+        Args:
+            kind: what it is, in a word, such as `sae`.
+        """
+        ...
+
     def finish(self) -> None:
         """Flush and close."""
         ...

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interp_lab.hooks import Edit, edited, masked, read_only_hooks, record
 from interp_lab.metrics import Metric
-from interp_lab.types import HookedModel, Tokens
+from interp_lab.types import Codec, HookedModel, Tokens
 
 EMBED = "hook_embed"
 """Where all that differs between two runs comes in."""
@@ -103,3 +103,24 @@ def gradients_of(
         if gradient is None:
             raise ValueError(f"nothing that the metric reads depends on {name!r}; attribute to another hook point")
     return dict(zip(names, found, strict=True))
+
+
+def difference(donor: Float[Tensor, "..."], base: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the change from one value to another, in float32 or better; zero where both are minus infinity."""
+    change = torch.where(donor == base, torch.zeros_like(base), donor - base).detach()
+    return change.to(torch.promote_types(change.dtype, torch.float32))
+
+
+def through_decoder(
+    codec: Codec, latents: Float[Tensor, "*batch latent"], gradient: Float[Tensor, "*batch d_in"]
+) -> Float[Tensor, "*batch latent"]:
+    """Return the gradient that reaches each latent of a dictionary through its decoder.
+
+    Args:
+        latents: where the decoder is differentiated.
+        gradient: by the activation that is decoded.
+    """
+    with torch.enable_grad():
+        inputs = latents.detach().clone().requires_grad_(True)
+        (found,) = torch.autograd.grad(codec.decode(inputs), inputs, grad_outputs=gradient)
+    return found

@@ -75,11 +75,41 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.similarity.result:ModelDifferenceResult",
         "Where does a tuned model differ from its base, and which of that changed its behaviour?",
     ),
+    "sae_evaluation": Entry(
+        "interp_lab.sae.evaluation.experiment:SaeEvaluation",
+        "interp_lab.sae.evaluation.config:SaeEvaluationConfig",
+        "interp_lab.sae.evaluation.result:SaeEvaluationResult",
+        "What do sparse autoencoders of one hook point cost, reconstruct and keep of the predictions?",
+    ),
     "superposition": Entry(
         "interp_lab.similarity.superposition.experiment:Superposition",
         "interp_lab.similarity.superposition.config:SuperpositionConfig",
         "interp_lab.similarity.superposition.result:SuperpositionResult",
         "When does a layer hold more features than it has dimensions, and does a dictionary find them again?",
+    ),
+    "sae_training": Entry(
+        "interp_lab.sae.experiment:SaeTraining",
+        "interp_lab.sae.config:SaeTrainingConfig",
+        "interp_lab.sae.result:SaeTrainingResult",
+        "How much of a layer do sparse autoencoders keep, at which sparsity, beside baselines on held-out text?",
+    ),
+    "sae_features": Entry(
+        "interp_lab.sae.features.experiment:SaeFeatures",
+        "interp_lab.sae.features.config:SaeFeaturesConfig",
+        "interp_lab.sae.features.result:SaeFeaturesResult",
+        "What are the features of a dictionary, and which of them tell texts apart?",
+    ),
+    "sae_concepts": Entry(
+        "interp_lab.sae.concepts.experiment:Concepts",
+        "interp_lab.sae.concepts.config:ConceptsConfig",
+        "interp_lab.sae.concepts.result:ConceptsResult",
+        "Which features of an autoencoder stand for variables of the grammar, and better than single neurons do?",
+    ),
+    "feature_effects": Entry(
+        "interp_lab.sae.causal.experiment:FeatureEffects",
+        "interp_lab.sae.causal.config:FeatureEffectsConfig",
+        "interp_lab.sae.causal.result:FeatureEffectsResult",
+        "Which features of a sparse autoencoder does an answer need, and how much of it goes through features at all?",
     ),
     "train-organism-attn": Entry(
         "interp_lab.training.attn:TrainOrganismAttn",
@@ -110,6 +140,10 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.probes.known_answers:rows",
     "interp_lab.input_attribution.known_answers:rows",
     "interp_lab.similarity.known_answers:rows",
+    "interp_lab.sae.features.known_answers:rows",
+    "interp_lab.sae.concepts.known_answers:rows",
+    "interp_lab.sae.evaluation.known_answers:rows",
+    "interp_lab.sae.causal.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 

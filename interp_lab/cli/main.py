@@ -108,6 +108,23 @@ def report(
 
 
 @app.command()
+def features(
+    folder: Annotated[Path, typer.Argument(help="A run of sae_features, or a folder of features.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("features.html"),
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Features",
+    labels: Annotated[Path | None, typer.Option(help="CSV of your own labels: latent, label.")] = None,
+) -> None:
+    """Write a self-contained HTML page to search, sort and read features by."""
+    from interp_lab.sae.dashboard import read_labels, write_dashboard
+    from interp_lab.sae.features import FeatureStore
+
+    inside = folder / "features"
+    store = FeatureStore.open(inside if inside.is_dir() else folder)
+    named = read_labels(labels, n_latents=store.n_latents) if labels else None
+    typer.echo(f"wrote {write_dashboard(store, out, labels=named, title=title)}")
+
+
+@app.command()
 def cite(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
     """Print what a run stands on, as BibTeX: its methods, and the exact versions it used."""
     from interp_lab.cli.show import show_citations

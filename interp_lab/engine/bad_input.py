@@ -7,6 +7,7 @@ from torch import Tensor
 
 from interp_lab.engine.support import entry_of, shape_at
 from interp_lab.interventions import Intervention
+from interp_lab.interventions.intervention import all_heads
 from interp_lab.types import Codec, HookedModel, Tokens
 
 
@@ -41,15 +42,17 @@ def require_no_padding(intervention: Intervention, mask: Tensor | None) -> None:
 
 def require_latents(model: HookedModel, interventions: Sequence[Intervention], *, n_pos: int) -> None:
     """Refuse an index beyond the last axis, or beyond a codec's latents, where their number is known."""
-    sizes: dict[tuple[str, int], int] = {}
+    sizes: dict[tuple[str, int, bool], int] = {}
     for intervention in interventions:
         codec = intervention.codec
         for site in intervention.sites:
             if site.latent is None or entry_of(model, site.hook) is None:
                 continue
-            key = (site.hook, id(codec))
+            together = codec is not None and all_heads(site)
+            key = (site.hook, id(codec), together)
             if key not in sizes:
-                size = shape_at(model, site.hook, n_pos=n_pos)[-1]
+                shape = shape_at(model, site.hook, n_pos=n_pos)
+                size = shape[-1] * shape[-2] if together else shape[-1]
                 sizes[key] = size if codec is None else _n_latents(codec, model, d_in=size)
             if not 0 <= site.latent < sizes[key]:
                 raise ValueError(

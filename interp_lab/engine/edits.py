@@ -59,7 +59,11 @@ class Write:
         if self.entries is not None:
             index[-1] = self.entries
         values = activation[tuple(index)]
-        activation[tuple(index)] = self.owner.changed(values, payload.to(values), latents=self.latents)
+        shape = values.shape
+        if self.owner.codec is not None and self.heads is None:
+            values = values.flatten(1)  # all heads side by side, where there are heads
+        changed = self.owner.changed(values, payload.to(values), latents=self.latents)
+        activation[tuple(index)] = changed.reshape(shape)
 
 
 _Key = tuple[str, int, Op, int, bool, bool, int]

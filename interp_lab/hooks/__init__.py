@@ -6,6 +6,7 @@ never fired is an error: a silent no-op is the commonest bug of intervention cod
 """
 
 from interp_lab.hooks.edit import Edit, HookNeverFiredError, ablate, add, edited, replace
+from interp_lab.hooks.places import capture_at
 from interp_lab.hooks.record import NonFiniteActivationError, capture, masked, ready_tokens, record, require_finite
 from interp_lab.hooks.sites import (
     at_site,
@@ -27,6 +28,7 @@ __all__ = [
     "add",
     "at_site",
     "capture",
+    "capture_at",
     "device_of",
     "edited",
     "hook_names",

@@ -34,7 +34,8 @@ class Intervention:
     """First position of each prompt at which the payload may differ from what is there; before it nothing is done. A
     patch from a run that shares a prefix changes nothing in the prefix, and need not be computed there."""
     codec: Codec | None = None
-    """A dictionary that the activation is taken through: `latent` of a site is then one of its latents."""
+    """A dictionary that the activation is taken through: `latent` of a site is then one of its latents. Where
+    activations are split by head and a site names none, it reads the heads side by side."""
 
     def __post_init__(self) -> None:
         if not self.sites:
@@ -90,7 +91,7 @@ class Intervention:
         ]
 
     def changed(self, values: Tensor, payload: Tensor, *, latents: Int[Tensor, "..."] | None) -> Tensor:
-        """Return the values at a place after the operation.
+        """Return the values at a place after the operation; under a codec, heads side by side.
 
         Args:
             latents: of the codec, as in `apply_to_latents`.
@@ -106,13 +107,15 @@ class Intervention:
             for place in places:
                 site = place.site
                 index = site_index(activation, site, positions=self.positions)
-                values = activation[index]
+                found = activation[index]
+                values = found.flatten(-2) if self.codec is not None and all_heads(site) else found
                 for payload in place.payloads:
                     self._require_no_batch_axis(site, payload, n_axes=values.ndim - (place.latents is not None))
                 latents = None if place.latents is None else place.latents.to(values.device)
                 changed = self.changed(values, self._payload_of(place, values), latents=latents)
                 untouched = self._untouched(site, values, n_pos=activation.shape[2 if site.by_query else 1])
-                activation[index] = changed if untouched is None else torch.where(untouched, values, changed)
+                changed = changed if untouched is None else torch.where(untouched, values, changed)
+                activation[index] = changed.reshape(found.shape)
             return activation
 
         return edit
@@ -163,6 +166,11 @@ class Place:
     """Of the codec; `None` for all, or if there is no codec."""
 
 
+def all_heads(site: Site) -> bool:
+    """Whether activations at a site have an axis of heads, of which the site names none."""
+    return site.has_head_axis and site.head is None
+
+
 def spread(payload: Float[Tensor, "..."], n_axes: int) -> Float[Tensor, "..."]:
     """Return a payload whose first axis is the batch with as many axes, new ones right behind the batch."""
     new = n_axes - payload.ndim
@@ -185,8 +193,11 @@ def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> 
         raise ValueError(
             f"{name!r} has a position for each prompt, and its site {site} has one of its own; give one or the other"
         )
-    if intervention.codec is not None and site.has_head_axis and site.head is None:
-        raise ValueError(f"{name!r} has a codec at {site}, where activations are split by head; name the head")
+    if intervention.codec is not None and site.by_query and site.head is None:
+        raise ValueError(
+            f"{name!r} has a codec at {site}, where there is no activation per token to encode; take one at another "
+            "hook point, such as attn.hook_z"
+        )
     if intervention.codec is not None and site.latent is not None and replace(site, latent=None) in intervention.sites:
         raise ValueError(
             f"{name!r} changes all latents at {site.hook}, and latent {site.latent} too; give one of these"

@@ -2,10 +2,14 @@
 
 from enum import StrEnum
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp_lab.types import Codec
+
+FEW = 16
+"""Latents are changed one by one where so many times as many would still be fewer than all there are."""
 
 
 class Op(StrEnum):
@@ -54,16 +58,36 @@ def apply_to_latents(
 ) -> Float[Tensor, "*batch d_in"]:
     """Return the activation after one operation on its latents; what the codec cannot reconstruct stays as it is.
 
-    All latents are read before any is changed: with several, their order makes no difference.
+    All latents are read before any is changed: with several, their order makes no difference. Where no latent changes
+    the activation comes back bit by bit. A codec that tells its decoder's rows (`decoder_rows`) is decoded for what
+    changes only: one row per latent that is named, in place of the whole dictionary twice.
 
     Args:
         payload: one number per latent, broadcastable to `latents`.
         latents: their indices; `None` for all.
     """
-    read = codec.encode(activation)
+    read, rows = codec.encode(activation), decoder_rows(codec)
     if latents is None:
         changed = apply_op(op, read, payload)
-    else:
-        index = latents.expand(*read.shape[:-1], latents.shape[-1])
-        changed = read.scatter(-1, index, apply_op(op, read.gather(-1, index), payload))
-    return activation + codec.decode(changed) - codec.decode(read)
+        return activation + _decoded(codec, read, changed, rows=rows)
+    index = latents.expand(*read.shape[:-1], latents.shape[-1])
+    before = read.gather(-1, index)
+    after = apply_op(op, before, payload)
+    if rows is None or index.shape[-1] * FEW > read.shape[-1]:
+        return activation + _decoded(codec, read, read.scatter(-1, index, after), rows=rows)
+    return activation + torch.einsum("...c,...cd->...d", after - before, rows[latents].to(before))
+
+
+def decoder_rows(codec: Codec) -> Float[Tensor, "latent d_in"] | None:
+    """Return what a latent of one writes, row by row, of a codec that says so; else `None`.
+
+    By its `decoder_rows` a codec says that decoding is linear but for a constant: the rows of a matrix, times latents.
+    """
+    return getattr(codec, "decoder_rows", None)
+
+
+def _decoded(codec: Codec, before: Tensor, after: Tensor, *, rows: Tensor | None) -> Float[Tensor, "*batch d_in"]:
+    """Return what a change of latents writes: exactly nothing where there is none."""
+    if rows is None:
+        return codec.decode(after) - codec.decode(before)
+    return (after - before) @ rows.to(before)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.hooks import capture, masked, ready_tokens, require_site, site_index
-from interp_lab.interventions.intervention import Intervention
+from interp_lab.interventions.intervention import Intervention, all_heads
 from interp_lab.interventions.op import Op
 from interp_lab.interventions.overlap import require_apart
 from interp_lab.models import is_causal
@@ -179,7 +179,7 @@ def patches(
     read = sites if codec is None else [replace(site, latent=None) for site in sites]
     values = reference_values(model, read, source, mask=mask, positions=positions)
     if codec is not None:
-        values = [_latents_of(value, codec, site.latent) for value, site in zip(values, sites, strict=True)]
+        values = [_latents_of(value, codec, site) for value, site in zip(values, sites, strict=True)]
     by_site = dict(zip(sites, values, strict=True))
     return [
         Intervention(
@@ -196,10 +196,10 @@ def patches(
     ]
 
 
-def _latents_of(activation: Tensor, codec: Codec, latent: int | None) -> Tensor:
+def _latents_of(activation: Tensor, codec: Codec, site: Site) -> Tensor:
     with torch.no_grad():
-        latents = codec.encode(activation)
-    return latents if latent is None else latents[..., latent]
+        latents = codec.encode(activation.flatten(-2) if all_heads(site) else activation)
+    return latents if site.latent is None else latents[..., site.latent]
 
 
 def shared_prefix(source: Int[Tensor, "_ _"], base: Int[Tensor, "_ _"]) -> Int[Tensor, " batch"]:

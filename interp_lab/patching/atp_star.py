@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
-from interp_lab.gradients import EMBED, gradients_of, run_with_graph
+from interp_lab.gradients import EMBED, difference, gradients_of, run_with_graph
 from interp_lab.hooks import Edit
 from interp_lab.metrics import Metric, require_finite
 from interp_lab.patching.attention_patches import (
@@ -24,7 +24,6 @@ from interp_lab.patching.attribution import Attribution, as_doubles
 from interp_lab.patching.gradients import (
     PatchDirection,
     Runs,
-    difference,
     paired_runs,
     require_groups,
     run_plainly,

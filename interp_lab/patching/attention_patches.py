@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp_lab.gradients import difference
 from interp_lab.hooks import edited, record
 from interp_lab.hooks.record import stopping_after
-from interp_lab.patching.gradients import Runs, difference
+from interp_lab.patching.gradients import Runs
 from interp_lab.types import HookedModel, Site
 
 

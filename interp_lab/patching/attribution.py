@@ -9,12 +9,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
-from interp_lab.gradients import EMBED, gradients_of, run_with_graph
+from interp_lab.gradients import EMBED, difference, gradients_of, run_with_graph, through_decoder
 from interp_lab.metrics import Metric, require_finite
 from interp_lab.patching.gradients import (
     PatchDirection,
     Runs,
-    difference,
     paired_runs,
     require_groups,
     run_plainly,
@@ -156,7 +155,4 @@ def _codec_terms(
     """Return, per latent, its change times the gradient that reaches it through the decoder."""
     with torch.no_grad():
         before, after = codec.encode(base), codec.encode(donor)
-    with torch.enable_grad():
-        latents = before.clone().requires_grad_(True)
-        (through,) = torch.autograd.grad(codec.decode(latents), latents, grad_outputs=gradient)
-    return through * difference(after, before)
+    return through_decoder(codec, before, gradient) * difference(after, before)

@@ -140,9 +140,3 @@ def run_plainly(
     with torch.no_grad(), record(model, hooks) as kept:
         values = metric(model(tokens, **options))
     return dict(kept), values
-
-
-def difference(donor: Float[Tensor, "..."], base: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Return the change that a patch makes, in float32 or better; zero where both are masked by minus infinity."""
-    change = torch.where(donor == base, torch.zeros_like(base), donor - base).detach()
-    return change.to(torch.promote_types(change.dtype, torch.float32))

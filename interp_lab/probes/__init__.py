@@ -9,9 +9,9 @@ from interp_lab.probes.experiment import Probes
 from interp_lab.probes.features import hooks_of, read_features
 from interp_lab.probes.fitting import fit_probes
 from interp_lab.probes.judged import Verdict
-from interp_lab.probes.labels import LabelName, labels_named
 from interp_lab.probes.result import ProbesResult
 from interp_lab.probes.saved import TrainedProbe, load_probe
+from interp_lab.tasks.labels import LabelName, labels_named
 
 __all__ = [
     "CalibratedProbe",

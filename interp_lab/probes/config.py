@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 from interp_lab.config import ModelConfig
 from interp_lab.organisms.grammar import Value
 from interp_lab.probes.fitting import PENALTIES, ProbeKind
-from interp_lab.probes.labels import labels_named
+from interp_lab.tasks.labels import labels_named
 
 ProbedMap = Literal["embed", "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"]
 """What is read: the embedding (one site), or an activation of every layer."""

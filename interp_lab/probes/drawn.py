@@ -13,8 +13,8 @@ from interp_lab.linear import folds_of_groups
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.controls import control_labels, shuffled_labels
 from interp_lab.probes.examples import ProbeExamples, draw_examples
-from interp_lab.probes.labels import LabelName
 from interp_lab.stats import split_by_template
+from interp_lab.tasks.labels import LabelName
 from interp_lab.types import HookedModel
 
 TRAIN = "train"

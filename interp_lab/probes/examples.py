@@ -11,12 +11,12 @@ from torch import Tensor
 from interp_lab.hooks import device_of
 from interp_lab.organisms.grammar import Behaviour, Example, Value
 from interp_lab.organisms.grammar.corpus import behaviour
-from interp_lab.probes.labels import MOST_CLASSES, RANDOM, LabelName
 from interp_lab.probes.statements import slots_of_all, statements
 from interp_lab.tasks import labelled_tokens
 from interp_lab.tasks.batch import pad_rows, pad_token
 from interp_lab.tasks.encoding import prompts, require_room
 from interp_lab.tasks.grammar import slot_places
+from interp_lab.tasks.labels import MOST_CLASSES, RANDOM, LabelName, distinct_texts
 from interp_lab.tasks.roles import token_indices
 from interp_lab.types import HookedModel, nearest
 
@@ -109,7 +109,7 @@ def draw_examples(
     """
     source = behaviour(name.behaviour)
     _require_known(source, name, topic=topic, values=values)
-    drawn = _distinct(name, n, reserved=reserved, values=values, seed=seed)
+    drawn = distinct_texts(name, n, reserved=reserved, values=values, seed=seed)
     found = {example.latents[name.latent] for example in drawn}
     if values is not None and each and set(values) != found:
         raise ValueError(f"values {list(values)} of {name} were asked for, and texts have {sorted(found, key=str)}")
@@ -150,25 +150,6 @@ def _require_known(source: Behaviour, name: LabelName, *, topic: str | None, val
         raise ValueError(
             f"no text has {name} among {list(values)}; it takes {', '.join(map(repr, sorted(taken, key=str)))}"
         )
-
-
-def _distinct(name: LabelName, n: int, *, reserved: bool, values: Sequence[Value] | None, seed: int) -> list[Example]:
-    """Return texts whose prompts differ, so that none is trained on and tested; those with the values wanted."""
-    source, found = behaviour(name.behaviour), dict[str, Example]()
-    for times in (1, 2, 4):  # a longer draw begins with a shorter one
-        rng, found = np.random.default_rng(seed), {}
-        for example in source.sample(times * n + n // 4, seed=seed, reserved=reserved):
-            if name.latent == RANDOM:
-                example = replace(example, latents={**example.latents, RANDOM: bool(rng.random() < 0.5)})
-            if values is None or example.latents[name.latent] in values:
-                found.setdefault(example.prompt, example)
-        if len(found) >= n:
-            break
-    if len(found) < n // 2:
-        raise ValueError(
-            f"of {4 * n} texts only {len(found)} differ and have {name} among {values}; ask for fewer than {n}"
-        )
-    return list(found.values())[:n]
 
 
 def _is_number(found: set[Value]) -> bool:

@@ -4,10 +4,10 @@ from interp_lab.bibliography import ALAIN_2017, BENJAMINI_1995, GUO_2017, HEWITT
 from interp_lab.experiment import Progress, silent
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.probes.config import ProbesConfig
-from interp_lab.probes.labels import labels_named
 from interp_lab.probes.measured import Probed
 from interp_lab.probes.measuring import measure_label
 from interp_lab.probes.result import ProbesResult
+from interp_lab.tasks.labels import labels_named
 from interp_lab.types import HookedModel
 
 NAME = "probes"

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp_lab.hooks import capture
+from interp_lab.hooks import capture_at
 from interp_lab.probes.examples import ProbeExamples
 from interp_lab.types import HookedModel
 
@@ -32,16 +32,8 @@ def read_features(
 
     Raises: ValueError, for a hook point that the model has not; NonFiniteActivationError, for NaN or inf.
     """
-    device = examples.tokens.device
-    documents = torch.as_tensor(examples.documents, device=device)
-    places = torch.as_tensor(examples.places, device=device)
-    parts, order = [], []
-    for rows in documents.unique().split(batch_size):
-        kept = capture(model, examples.tokens[rows], hooks, mask=examples.mask[rows])
-        mine = torch.isin(documents, rows).nonzero().flatten()
-        local = torch.searchsorted(rows, documents[mine])
-        found = [kept[hook][local, place[mine]] for hook in hooks for place in places]
-        parts.append(torch.stack(found).cpu())
-        order.append(mine.cpu())
-    read = torch.cat(parts, 1)
-    return read[:, torch.cat(order).argsort()].clone()
+    found = capture_at(
+        model, examples.tokens, hooks, mask=examples.mask, rows=torch.as_tensor(examples.documents),
+        places=torch.as_tensor(examples.places), batch_size=batch_size,
+    )  # fmt: skip
+    return torch.cat([found[hook] for hook in hooks])

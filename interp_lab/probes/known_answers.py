@@ -14,11 +14,11 @@ from interp_lab.probes.controls import control_labels
 from interp_lab.probes.drawn import TRAIN, draw
 from interp_lab.probes.features import hooks_of, read_features
 from interp_lab.probes.fitting import fit_probes, labelling_of
-from interp_lab.probes.labels import RANDOM, LabelName
 from interp_lab.probes.measuring import choose, fitted
 from interp_lab.probes.planted import planted
 from interp_lab.probes.scoring import hits, to_tensor
 from interp_lab.stats import difference_from_several, mean_interval
+from interp_lab.tasks.labels import RANDOM, LabelName
 
 LEAST_ACCURACY, LEAST_SELECTIVITY, LEAST_COSINE = 0.9, 0.2, 0.9
 MOST_ELSEWHERE = 0.6

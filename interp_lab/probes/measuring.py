@@ -17,10 +17,10 @@ from interp_lab.probes.examples import ProbeExamples
 from interp_lab.probes.extras import calibration, contrast, transfer
 from interp_lab.probes.features import hooks_of, read_features
 from interp_lab.probes.fitting import fit_probes, labelling_of
-from interp_lab.probes.labels import LabelName
 from interp_lab.probes.measured import Probed, SplitScores
 from interp_lab.probes.scoring import hits, to_tensor
 from interp_lab.probes.use import Direct, directions_used
+from interp_lab.tasks.labels import LabelName
 from interp_lab.types import HookedModel
 
 

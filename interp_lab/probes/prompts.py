@@ -8,9 +8,9 @@ from jaxtyping import Bool
 from interp_lab.organisms.grammar import Behaviour, Example, Value
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.probes.examples import ProbeExamples
-from interp_lab.probes.labels import LabelName
 from interp_lab.tasks import Pairs, grammar_pairs
 from interp_lab.tasks.grammar import VARIED, counterfactuals
+from interp_lab.tasks.labels import LabelName
 from interp_lab.types import HookedModel
 
 _SAMPLE = 200

@@ -6,8 +6,8 @@ import numpy as np
 
 from interp_lab.organisms.grammar import Behaviour, Example
 from interp_lab.organisms.grammar.corpus import behaviour
-from interp_lab.probes.labels import LabelName
 from interp_lab.tasks.grammar import counterfactuals
+from interp_lab.tasks.labels import LabelName
 
 _SAMPLE = 20
 

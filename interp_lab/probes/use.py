@@ -15,10 +15,10 @@ from interp_lab.interventions import Intervention, Op, project_out
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.probes.config import TOKENS, ProbesConfig
 from interp_lab.probes.examples import ProbeExamples
-from interp_lab.probes.labels import LabelName
 from interp_lab.probes.measured import UseScores
 from interp_lab.probes.prompts import Unseen, unseen_pairs
 from interp_lab.tasks import Pairs
+from interp_lab.tasks.labels import LabelName
 from interp_lab.types import HookedModel, Site
 
 NAMES = ("the probe's direction", "the mean difference")

@@ -6,20 +6,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any, Literal
+from typing import Literal
 
 import plotly.graph_objects as go
 from markupsafe import Markup
 
 from interp_lab.plots import AttentionView
+from interp_lab.plots.inline import inert_json
 from interp_lab.plots.text import visible
 
 Kind = Literal["plotly", "heads", "fragment"]
 
 _TITLE_HEIGHT = 26
 """Pixels that a figure is lower by when its title stands in its caption."""
-_STEERING = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?=202[89a-e]|20(?:0[bef]|6[0-9])|061c|feff|d[89a-f]..)")
-"""In JSON: the escapes of what `visible` writes out."""
 _FOREIGN = re.compile(r"url\(\s*+['\"]?+(?!#)", re.IGNORECASE)
 """In a style: an address that is not within the page."""
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
@@ -94,12 +93,6 @@ class Embedder:
     def shared(self) -> Markup:
         """Return the templates by name, as inert JSON."""
         return inert_json({name: json.loads(template) for template, name in self.templates.items()})
-
-
-def inert_json(value: Any) -> Markup:  # noqa: ANN401 - whatever JSON can hold
-    """Return JSON that nothing in it can end or leave: no markup, and no character that steers the display."""
-    text = _STEERING.sub(r"\1\\\\u", json.dumps(value, separators=(",", ":")))
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def require_inert(fragment: Markup, *, what: str) -> None:

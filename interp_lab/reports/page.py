@@ -4,8 +4,6 @@ Figures travel as JSON in inert script elements and are drawn by one small scrip
 security policy admits that script and the libraries it calls by their hashes and nothing else.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from interp_lab.claims import Grade
 from interp_lab.experiment import Result, Section
 from interp_lab.plots.attention import circuitsvis_bundle
+from interp_lab.plots.inline import closed_script, policy, require_page_path
 from interp_lab.plots.text import visible
 from interp_lab.reports import digest
 from interp_lab.reports.cells import interval_text, number_text, p_text, shown_table
@@ -90,35 +89,11 @@ def write_page(path: Path, title: str, results: Sequence[Result], *, reproduce: 
     return path
 
 
-def require_page_path(path: Path) -> None:
-    """Refuse a place where no page can or should be written.
-
-    Raises: ValueError, naming the path and a better one.
-    """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name the page itself, such as {path / 'report.html'}")
-    if path.suffix.lower() not in {".html", ".htm"}:
-        raise ValueError(f"the page {path} must end in .html; name it {path.with_suffix('.html')}")
-
-
-def policy(scripts: Sequence[str]) -> str:
-    """Return the content security policy that admits these inline scripts, inline styles, and nothing else."""
-    digests = (base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts)
-    sources = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def _scripts(embedder: Embedder, bundle: str | None) -> list[Markup]:
     """Return the libraries that the figures need, each once, and the script that draws them."""
     libraries = [get_plotlyjs()] if "plotly" in embedder.kinds else []
     libraries += [bundle] if "heads" in embedder.kinds and bundle is not None else []
-    closed = (
-        script.replace("\r\n", "\n").replace("</script", "<\\/script") for script in (*libraries, _file("page.js"))
-    )
-    return [Markup(script) for script in closed]
+    return [closed_script(script) for script in (*libraries, _file("page.js"))]
 
 
 def _shown(section: Section, embedder: Embedder) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Runs on disk: folders that are written atomically, resumed, checked when read, and never half-read.
 
 A run folder holds `run.json` (format, experiment, status, checksums), `config.yaml` (which `interp-lab run` takes),
-`provenance.json`, `metrics.jsonl`, `tables/*.parquet` and `arrays.safetensors`. No pickle.
+`provenance.json`, `metrics.jsonl`, `tables/*.parquet` and `arrays.safetensors`; what else a run made (weights, say) is
+noted in `artefacts.json`. No pickle.
 """
 
 from interp_lab.runs.files import RunError, write_atomic

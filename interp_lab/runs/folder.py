@@ -20,6 +20,8 @@ FORMAT = 1
 
 RECORD, CONFIG, PROVENANCE, METRICS = "run.json", "config.yaml", "provenance.json", "metrics.jsonl"
 TABLES, ARRAYS = "tables", "arrays.safetensors"
+ARTEFACTS = "artefacts.json"
+"""Of runs that made more than numbers: what, and where. The files themselves are checked by whoever reads them."""
 
 
 class RunRecord(Config):

@@ -1,5 +1,6 @@
 """Trackers of floor 1: JSON lines in a folder, and several trackers at once."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 
 from interp_lab.experiment import Tracker
 from interp_lab.runs.files import write_atomic
-from interp_lab.runs.folder import METRICS, TABLES
+from interp_lab.runs.folder import ARTEFACTS, METRICS, TABLES
 from interp_lab.runs.formats import Row, encode_row, encode_table, require_table_name, scalars
 
 
@@ -47,6 +48,18 @@ class JsonlTracker:
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"{name}.parquet", encode_table(name, table))
 
+    def log_artefact(self, name: str, folder: Path, *, kind: str) -> None:
+        """Note the folder, which is on disk already, in `artefacts.json`; a later one of the same name replaces it.
+
+        A folder inside this one is noted by its path from here, so that the whole can be moved.
+        """
+        path = self.directory / ARTEFACTS
+        noted = json.loads(path.read_bytes()) if path.is_file() else {}
+        here, there = self.directory.resolve(), folder.resolve()
+        place = there.relative_to(here) if there.is_relative_to(here) else there
+        noted[name] = {"kind": kind, "folder": place.as_posix()}
+        write_atomic(path, json.dumps(noted, indent=1).encode("utf-8"))
+
     def finish(self) -> None:
         """Do nothing: all is on disk already."""
 
@@ -79,6 +92,11 @@ class Trackers:
         """Record a table with every tracker."""
         for tracker in self.each:
             tracker.log_table(name, table)
+
+    def log_artefact(self, name: str, folder: Path, *, kind: str) -> None:
+        """Record a folder with every tracker."""
+        for tracker in self.each:
+            tracker.log_artefact(name, folder, kind=kind)
 
     def finish(self) -> None:
         """Finish every tracker."""

@@ -14,6 +14,7 @@ from interp_lab.experiment import Result
 from interp_lab.runs.files import PARTIAL, Fingerprint, RunError, fingerprint, remove_leftovers, write_atomic
 from interp_lab.runs.folder import (
     ARRAYS,
+    ARTEFACTS,
     CONFIG,
     METRICS,
     PROVENANCE,
@@ -82,7 +83,8 @@ class RunWriter:
 
     def _fingerprints(self) -> dict[str, Fingerprint]:
         tables = sorted(path.name for path in (self.directory / TABLES).glob("[!.]*.parquet"))
-        names = [CONFIG, PROVENANCE, METRICS, ARRAYS, *(f"{TABLES}/{name}" for name in tables)]
+        made = [ARTEFACTS] if (self.directory / ARTEFACTS).is_file() else []
+        names = [CONFIG, PROVENANCE, METRICS, ARRAYS, *made, *(f"{TABLES}/{name}" for name in tables)]
         return {name: fingerprint((self.directory / name).read_bytes()) for name in names}
 
 

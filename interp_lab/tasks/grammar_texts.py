@@ -8,7 +8,7 @@ import numpy as np
 
 from interp_lab.organisms.grammar import Behaviour, Example, Template, Value
 from interp_lab.organisms.grammar.behaviours.loans import UNFAVOURED
-from interp_lab.organisms.grammar.corpus import behaviour, texts
+from interp_lab.organisms.grammar.corpus import behaviour, written
 from interp_lab.organisms.grammar.words import NEIGHBOURHOODS
 from interp_lab.tasks.contrast import Contrast
 from interp_lab.tasks.grammar import TRIES, counterfactuals, templates_of, templates_showing
@@ -78,9 +78,9 @@ def grammar_contrast(
 def grammar_documents(
     n: int, *, seed: int, behaviours: Sequence[str] | None = None, reserved: bool | None = None
 ) -> list[Document]:
-    """Draw texts of the grammar as documents, named by their templates; see `corpus.texts`."""
-    drawn = texts(n, seed=seed, behaviours=behaviours, reserved=reserved)
-    return [Document(nth, example.template, example.text) for nth, example in enumerate(drawn)]
+    """Draw texts of the grammar as documents, named by their templates; see `corpus.written`."""
+    drawn = written(n, seed=seed, behaviours=behaviours, reserved=reserved)
+    return [Document(nth, template, text) for nth, (template, text) in enumerate(drawn)]
 
 
 def _draw_partners(

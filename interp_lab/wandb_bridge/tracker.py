@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,6 +74,25 @@ class WandbTracker:
 
         self._deliver(send)
 
+    def log_artefact(self, name: str, folder: Path, *, kind: str) -> None:
+        """Record a folder as an artifact of W&B; one of the same name in the project becomes its next version.
+
+        Characters that W&B does not take in names become `-`.
+
+        Raises: ValueError, if there is no such folder.
+        """
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder} to log as artefact {name!r}; write it first")
+
+        def send(run: "wandb.Run") -> None:
+            import wandb
+
+            artifact = wandb.Artifact(artifact_name(name), type=kind)
+            artifact.add_dir(str(folder))
+            run.log_artifact(artifact)
+
+        self._deliver(send)
+
     def set_config(self, config: Config) -> None:
         """Add the config, flat with dotted keys; keys that the run has keep their values."""
         self._deliver(lambda run: run.config.setdefaults(config.flat()))
@@ -136,6 +156,10 @@ class LazyTracker:
         """Record a table; see `WandbTracker.log_table`."""
         self._tracker().log_table(name, table)
 
+    def log_artefact(self, name: str, folder: Path, *, kind: str) -> None:
+        """Record a folder; see `WandbTracker.log_artefact`."""
+        self._tracker().log_artefact(name, folder, kind=kind)
+
     def finish(self, *, exit_code: int = 0) -> None:
         """Close the run if it was opened; see `WandbTracker.finish`."""
         if self._opened is not None:
@@ -153,6 +177,11 @@ def delivery_errors() -> tuple[type[Exception], ...]:
     from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
     return wandb.errors.Error, OSError, HandleAbandonedError, MailboxClosedError
+
+
+def artifact_name(name: str) -> str:
+    """Return a name that W&B takes for an artifact: letters without accents, digits, `_`, `.` and `-`, at most 128."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128]
 
 
 def plain_table(table: pd.DataFrame) -> pd.DataFrame:

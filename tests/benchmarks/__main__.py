@@ -7,13 +7,23 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import attention, circuits, decoding, input_attribution, patching, probes, similarity, statistics
+from tests.benchmarks import (
+    attention,
+    circuits,
+    decoding,
+    input_attribution,
+    patching,
+    probes,
+    saes,
+    similarity,
+    statistics,
+)
 from tests.benchmarks.harness import measure
 
 
 def main() -> None:
     table = Table("what", "reference", "ours (ms)", "reference (ms)", "ratio", "rounds from-to")
-    for module in (attention, circuits, decoding, input_attribution, patching, probes, similarity, statistics):
+    for module in (attention, circuits, decoding, input_attribution, patching, probes, saes, similarity, statistics):
         for comparison in module.comparisons():
             timing = measure(comparison)
             table.add_row(

@@ -49,10 +49,13 @@ def edited(value, edits, n_prompts, by_query):
         write(value, edits, by_query)
         return value
     encode, decode = codec
+    shape = value.shape
+    if value.ndim == 4 and edits[0]["head"] is None:  # heads side by side
+        value = value.reshape(*shape[:2], -1)
     latents = encode(value)
     changed = latents.clone()
     write(changed, edits, by_query)
-    return value + decode(changed) - decode(latents)
+    return (value + decode(changed) - decode(latents)).reshape(shape)
 
 
 def write(value, edits, by_query):

@@ -6,7 +6,7 @@ from interp_lab.probes.baselines import bag_of_words, majority_hits, token_hits
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.drawn import TRAIN, draw
 from interp_lab.probes.examples import ProbeExamples, draw_examples
-from interp_lab.probes.labels import LabelName, labels_named
+from interp_lab.tasks.labels import LabelName, labels_named
 
 
 def organism():

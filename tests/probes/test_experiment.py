@@ -11,10 +11,10 @@ from interp_lab.probes.experiment import Probes
 from interp_lab.probes.features import read_features
 from interp_lab.probes.judged import Verdict
 from interp_lab.probes.known_answers import rows
-from interp_lab.probes.labels import LabelName
 from interp_lab.probes.measuring import choose
 from interp_lab.probes.result import ProbesResult
 from interp_lab.probes.use import Direct, directions_used
+from interp_lab.tasks.labels import LabelName
 
 SMALL = {"sites": ("resid_post",), "n_controls": 3, "n_untrained": 1, "n_pairs": 48, "mlp": 16, "n_documents": 480}
 TRUTH, NOISE = "grammar/truth/is_true", "grammar/truth/random"
@@ -75,6 +75,10 @@ class TestTruthOnTheOrganism:
         assert abs(one.contrast.probe.mean() - linear.probe[one.chosen].mean()) < 0.05
         assert abs(one.contrast.control.mean() - linear.control[:, one.chosen].mean()) < 0.1
         assert one.contrast.control.mean() > linear.control_majority.mean() + 0.1  # words are learnt by heart
+        score, selectivity = result.of(TRUTH).hidden_layer
+        assert score.estimate == pytest.approx(one.contrast.probe.mean())
+        assert selectivity.estimate == pytest.approx(one.contrast.probe.mean() - one.contrast.control.mean())
+        assert 0 < selectivity.low < selectivity.estimate < selectivity.high
 
     def test_says_how_much_of_it_was_stated_in_training(self, result):
         row = result.tables()["verdicts"].iloc[0]

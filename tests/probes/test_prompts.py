@@ -3,8 +3,8 @@ import pytest
 
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.drawn import TRAIN, draw
-from interp_lab.probes.labels import LabelName
 from interp_lab.probes.prompts import unseen_pairs, varied_with
+from interp_lab.tasks.labels import LabelName
 
 MISLEADING = LabelName("sycophancy", "is_misleading")
 

@@ -92,6 +92,7 @@ class ListTracker:
     def __init__(self) -> None:
         self.logged: list[tuple[dict[str, float], int | None]] = []
         self.tables: dict[str, pd.DataFrame] = {}
+        self.artefacts: dict[str, tuple[Path, str]] = {}
         self.n_finished = 0
 
     def log(self, values: Any, *, step: int | None = None) -> None:
@@ -99,6 +100,9 @@ class ListTracker:
 
     def log_table(self, name: str, table: pd.DataFrame) -> None:
         self.tables[name] = table
+
+    def log_artefact(self, name: str, folder: Path, *, kind: str) -> None:
+        self.artefacts[name] = (folder, kind)
 
     def finish(self) -> None:
         self.n_finished += 1

@@ -34,14 +34,34 @@ class TestJsonlTracker:
             JsonlTracker(tmp_path).log_table(name, pd.DataFrame({"n": [1]}))
 
 
+class TestArtefacts:
+    def test_are_noted_where_they_lie(self, tmp_path):
+        run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+        tracker = JsonlTracker(run)
+        tracker.log_artefact("first", run / "saes" / "first", kind="sae")
+        tracker.log_artefact("other", elsewhere, kind="probe")
+        assert json.loads((run / "artefacts.json").read_text()) == {
+            "first": {"kind": "sae", "folder": "saes/first"},
+            "other": {"kind": "probe", "folder": elsewhere.as_posix()},
+        }
+
+    def test_a_later_one_replaces_that_of_the_same_name(self, tmp_path):
+        tracker = JsonlTracker(tmp_path)
+        for place in ("old", "new"):
+            tracker.log_artefact("first", tmp_path / place, kind="sae")
+        assert json.loads((tmp_path / "artefacts.json").read_text()) == {"first": {"kind": "sae", "folder": "new"}}
+
+
 class TestTrackers:
-    def test_every_one_hears_everything(self):
+    def test_every_one_hears_everything(self, tmp_path):
         first, second = ListTracker(), ListTracker()
         both = Trackers((first, second))
         both.log({"loss": 0.5}, step=3)
         both.log_table("heads", pd.DataFrame({"n": [1]}))
+        both.log_artefact("first", tmp_path, kind="sae")
         both.finish()
         for tracker in (first, second):
             assert tracker.logged == [({"loss": 0.5}, 3)]
             assert list(tracker.tables) == ["heads"]
+            assert tracker.artefacts == {"first": (tmp_path, "sae")}
             assert tracker.n_finished == 1

@@ -98,6 +98,27 @@ class TestOfflineRun:
         (artifact,) = offline_runs()[0].artifacts
         assert (artifact.type, artifact.paths) == ("run_table", ("heads.table.json",))
 
+    def test_holds_folders_of_files(self, wandb_home, offline_runs, tmp_path):
+        folder = tmp_path / "made" / "deep"
+        folder.mkdir(parents=True)
+        (folder.parent / "cfg.json").write_text("{}")
+        (folder / "weights.bin").write_bytes(b"123")
+        tracker = open_offline(wandb_home)
+        tracker.log_artefact("k_8 lr=1e-3/\u00e9", folder.parent, kind="sae")
+        tracker.log({"after": 1})
+        tracker.finish()
+        (run,) = offline_runs()
+        (artifact,) = run.artifacts
+        assert (artifact.type, artifact.name) == ("sae", "k_8-lr-1e-3--")
+        assert sorted(artifact.paths) == ["cfg.json", "deep/weights.bin"]
+        assert run.rows() == [{"after": 1}], "it is no row"
+
+    def test_a_folder_that_is_not_there_is_the_callers_mistake(self, wandb_home, tmp_path):
+        tracker = open_offline(wandb_home)
+        with pytest.raises(ValueError, match=r"there is no folder .*absent to log as artefact 'first'"):
+            tracker.log_artefact("first", tmp_path / "absent", kind="sae")
+        assert tracker.status.mode == "offline"
+
     def test_a_second_run_starts_afresh(self, wandb_home, offline_runs):
         for value in (1, 2):
             tracker = open_offline(wandb_home)
@@ -138,6 +159,7 @@ class TestFailure:
         for step in range(3):
             tracker.log({"loss": 1}, step=step)
         tracker.log_table("heads", pd.DataFrame({"a": [1]}))
+        tracker.log_artefact("first", wandb_home, kind="sae")
         assert n_calls == 1, "a dead W&B is not asked again"
         assert said() == [(logging.WARNING, "W&B takes no more (server gone); the work goes on without it")]
         assert (tracker.status.mode, tracker.status.reason) == ("off", "server gone")
@@ -185,6 +207,9 @@ class TestAttached:
         assert tracker.status.attached
         assert tracker.status.mode == "offline"
         tracker.log({"loss": 0.5}, step=3)
+        (wandb_home / "made").mkdir()
+        (wandb_home / "made" / "cfg.json").write_text("{}")
+        tracker.log_artefact("first", wandb_home / "made", kind="sae")
         tracker.finish()
         mine.log({"after": 1})
         mine.finish()
@@ -193,6 +218,7 @@ class TestAttached:
         assert run.rows() == [{"before": 1}, {"loss": 0.5, "step": 3}, {"after": 1}]
         assert run.config == {**FLAT, "seed": 1, "own": 2}, "what the user set stays"
         assert run.project == "mine"
+        assert [(artifact.type, artifact.name) for artifact in run.artifacts] == [("sae", "first")]
         assert not (wandb_home / "elsewhere").exists()
 
 

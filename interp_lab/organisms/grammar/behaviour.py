@@ -92,8 +92,7 @@ class Behaviour:
 
         Raises: ValueError, for a slot that `fill` leaves empty.
         """
-        if self.settle is not None:
-            latents = {**latents, **self.settle(latents)}
+        latents = self._settled(latents)
         filled = template.fill(self.fill(latents))
         labels = self._labels([slot for _, slot in filled], latents)
         at = [slot for _, slot in filled].index("answer")
@@ -110,6 +109,16 @@ class Behaviour:
             accepted=(words[at],) if self.accepted is None else self.accepted(latents),
             wrong=tuple(word for word in self.wrong(latents) if word != words[at]),
         )
+
+    def text(self, template: Template, latents: Latents) -> str:
+        """Write the text alone, which is that of `example`, without what is known about it: a third of the work.
+
+        Raises: as `example`.
+        """
+        return " ".join(word for word, _ in template.fill(self.fill(self._settled(latents))))
+
+    def _settled(self, latents: Latents) -> Latents:
+        return latents if self.settle is None else {**latents, **self.settle(latents)}
 
     def _labels(self, slots: Sequence[str | None], latents: Latents) -> tuple[dict[str, Value], ...]:
         details = {} if self.details is None else self.details(latents)

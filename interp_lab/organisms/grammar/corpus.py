@@ -104,6 +104,19 @@ def texts(
     return [drawn.example(template, latents) for drawn, template, latents in islice(choices, n)]
 
 
+def written(
+    n: int, *, seed: int, behaviours: Sequence[str] | None = None, reserved: bool | None = None
+) -> list[tuple[str, str]]:
+    """Draw the texts that `texts` draws, each as the id of its template and the text alone: a third of the work.
+
+    Raises: as `texts`.
+    """
+    if n < 1:
+        raise ValueError(f"n={n} makes an empty data set; ask for at least one text")
+    choices = _choices(_mixture(behaviours, None), np.random.default_rng(seed), reserved=reserved)
+    return [(template.id, drawn.text(template, latents)) for drawn, template, latents in islice(choices, n)]
+
+
 def encode(example: Example) -> list[int]:
     """Return the ids of a text (no token is added).
 

@@ -54,6 +54,11 @@ class ShuffledActivations:
         """What they were read from."""
         return self.rows.manifest.identity
 
+    @property
+    def n_rows(self) -> int:
+        """Activations of an epoch."""
+        return self.rows.n_rows
+
     def batches(self, batch_size: int, *, seed: int, first: int = 0) -> Iterator[Float[Tensor, "batch d_in"]]:
         """Yield batches without end; see `ActivationSource.batches`. A batch may span the end of an epoch.
 

@@ -115,6 +115,11 @@ class StreamedSource:
         """What they are read from."""
         return self.stream.manifest.identity
 
+    @property
+    def n_rows(self) -> int:
+        """Activations of an epoch."""
+        return self.stream.n_rows
+
     def batches(self, batch_size: int, *, seed: int, first: int = 0) -> Iterator[Float[Tensor, "batch d_in"]]:
         """Yield batches without end; see `StreamedActivations.batches`."""
         return (batch[self.hook] for batch in self.stream.batches(batch_size, seed=seed, first=first))

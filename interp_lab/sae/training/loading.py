@@ -4,13 +4,16 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from sae_lens import SAE
 from sae_lens.constants import SAE_CFG_FILENAME
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+from sae_lens.saes.transcoder import Transcoder
 from torch import Tensor
 
 from interp_lab.hooks import require_hook
@@ -24,7 +27,7 @@ from interp_lab.types import HookedModel, nearest
 
 @dataclass(frozen=True)
 class LoadedSae:
-    """An autoencoder with the place where it belongs; heads of `hook_z` come and go flattened."""
+    """An autoencoder, or a transcoder, with the place where it belongs; heads of `hook_z` come and go flattened."""
 
     sae: SAE[Any]
     where: str
@@ -46,21 +49,63 @@ class LoadedSae:
         """Width."""
         return self.sae.cfg.d_sae
 
+    @property
+    def is_transcoder(self) -> bool:
+        """Whether it reads one hook point and writes another; it is no `Codec` then, whatever its lengths."""
+        return isinstance(self.sae, Transcoder)
+
+    @property
+    def hook_out(self) -> str:
+        """Where what it makes belongs: at `hook`, but for transcoders."""
+        return self.sae.cfg.metadata.hook_name_out if self.is_transcoder else self.hook
+
+    @property
+    def d_out(self) -> int:
+        """Entries of what it makes."""
+        return getattr(self.sae.cfg, "d_out", self.d_in)
+
+    @cached_property
+    def decoder_rows(self) -> Float[Tensor, "latent d_in"] | None:
+        """What each latent writes per unit of its value; `None` if decoding is not linear but for a constant.
+
+        Then interventions on a few latents decode what changes and nothing else (`interventions.decoder_rows`).
+        """
+        if self.sae.cfg.normalize_activations not in ("none", "expected_average_only_in"):
+            return None  # rescaled token by token on the way out
+        rows = self.sae.W_dec.detach()
+        if getattr(self.sae.cfg, "rescale_acts_by_decoder_norm", False):
+            rows = rows / rows.norm(dim=-1, keepdim=True)
+        probe = torch.linspace(-1, 1, len(rows), dtype=rows.dtype, device=rows.device)[None]
+        with torch.no_grad():
+            decoded = self.sae.decode(probe) - self.sae.decode(torch.zeros_like(probe))
+        return rows if torch.allclose(decoded, probe @ rows, rtol=1e-3, atol=1e-4) else None
+
     def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
         """Return the latents of an activation.
 
         Raises: ValueError, if it is of another length.
         """
+        self._require_length(activation)
+        return self.sae.encode(activation)
+
+    def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_out"]:
+        """Return the reconstruction; of a skip transcoder, only what the latents give."""
+        return self.sae.decode(latents)
+
+    def made_of(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_out"]:
+        """Return what it makes of an activation: decoded latents and, of a skip transcoder, what goes past them.
+
+        Raises: as `encode`.
+        """
+        self._require_length(activation)
+        return self.sae(activation)
+
+    def _require_length(self, activation: Float[Tensor, "*batch d_in"]) -> None:
         if activation.shape[-1] != self.d_in:
             raise ValueError(
                 f"activations of {activation.shape[-1]} entries do not fit {self.where}, which was trained on "
                 f"{self.d_in} at {self.hook}; read them there (heads flattened)"
             )
-        return self.sae.encode(activation)
-
-    def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_in"]:
-        """Return the reconstruction."""
-        return self.sae.decode(latents)
 
     def require_fits(self, model: HookedModel, *, hook: str | None = None) -> None:
         """Refuse a model, a weight processing or a hook point that it was not trained on.
@@ -68,6 +113,12 @@ class LoadedSae:
         Raises: ValueError, naming what differs and the way out.
         """
         require_hook(model, self.hook)
+        require_hook(model, self.hook_out)
+        if hook is not None and self.is_transcoder:
+            raise ValueError(
+                f"{self.where} is a transcoder: it reads {self.hook} and writes {self.hook_out}, so nothing can be "
+                f"rebuilt at {hook}; use sae.transcoding.evaluate_transcoder, or an autoencoder"
+            )
         if hook is not None and hook != self.hook:
             raise ValueError(
                 f"{self.where} was trained at {self.hook}, not at {hook}; use that hook point or another SAE"
@@ -80,7 +131,7 @@ class LoadedSae:
             raise ValueError(
                 f"{self.where} was trained on {self.model_name}, not on {identity.name}; use its own model"
             )
-        seen = steps_seen_at(self.hook)
+        seen = steps_seen_at(self.hook) | steps_seen_at(self.hook_out)
         differing = [step for step in self.processing.difference(identity.processing) if step in seen]
         if differing:
             raise ValueError(
@@ -131,6 +182,11 @@ def _placed(sae: SAE[Any], *, where: str, record: SaeRecord | None) -> LoadedSae
         raise ValueError(
             f"{where} does not say which model ({metadata.model_name}) and hook point ({metadata.hook_name}) it was "
             "trained on: write model_name and hook_name into the metadata of its cfg.json"
+        )
+    if isinstance(sae, Transcoder) and not metadata.hook_name_out:
+        raise ValueError(
+            f"{where} is a transcoder and does not say where it writes: write hook_name_out into the metadata of its "
+            "cfg.json"
         )
     processing = _processing_of(metadata.model_from_pretrained_kwargs or {})
     return LoadedSae(sae, where, metadata.hook_name, metadata.model_name, processing, None)

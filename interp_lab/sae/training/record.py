@@ -26,7 +26,7 @@ class SaeRecord(Config):
     provenance: Mapping[str, Any]
     """As `Provenance.as_dict` gives it."""
     training: Mapping[str, Any]
-    """Config of the whole training."""
+    """Config of the whole training, and `text` where it is known what it was on."""
     metrics: Mapping[str, float]
     """Of the last training batch."""
     dead: Mapping[str, Any]

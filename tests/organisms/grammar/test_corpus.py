@@ -4,7 +4,16 @@ from collections import Counter
 import pytest
 import torch
 
-from interp_lab.organisms.grammar.corpus import BEHAVIOURS, VARIANTS, behaviour, encode, ordinary, packed_tokens, texts
+from interp_lab.organisms.grammar.corpus import (
+    BEHAVIOURS,
+    VARIANTS,
+    behaviour,
+    encode,
+    ordinary,
+    packed_tokens,
+    texts,
+    written,
+)
 from interp_lab.organisms.grammar.vocabulary import BOS_ID, END_ID, decode, encode_words
 
 
@@ -56,6 +65,15 @@ class TestTexts:
     def test_a_seed_gives_the_same_texts_and_a_longer_list_begins_like_a_shorter_one(self):
         assert texts(50, seed=1) == texts(200, seed=1)[:50]
         assert texts(50, seed=1) != texts(50, seed=2)
+
+    @pytest.mark.parametrize("reserved", [None, True, False])
+    def test_written_alone_they_are_the_same(self, reserved):
+        whole = texts(300, seed=5, reserved=reserved)
+        assert written(300, seed=5, reserved=reserved) == [(one.template, one.text) for one in whole]
+
+    def test_none_at_all_are_refused_written_alone_too(self):
+        with pytest.raises(ValueError, match="n=0 makes an empty data set"):
+            written(0, seed=0)
 
     def test_behaviours_come_up_by_their_weight(self):
         found = Counter(text.behaviour for text in texts(4000, seed=3))

@@ -68,6 +68,8 @@ class Log:
     def log_table(self, name, table):
         self.tables[name] = table
 
+    def log_artefact(self, name, folder, *, kind): ...
+
     def finish(self): ...
 
     def column(self, name):

@@ -100,6 +100,23 @@ class TestSaveSae:
         with pytest.raises(ValueError, match="is not empty"):
             save_sae(trained["topk"], tmp_path)
 
+    def test_as_float16_it_takes_half_the_room_and_gives_nearly_the_same(self, folder, trained, tmp_path):
+        save_sae(trained["topk"], tmp_path / "half", weights="float16")
+        whole, half = ((one / "sae_weights.safetensors").stat().st_size for one in (folder, tmp_path / "half"))
+        assert half < 0.6 * whole
+        batch = sparse_sums(seed=3)[:64]
+        before, after = (load_sae(one).sae(batch) for one in (folder, tmp_path / "half"))
+        assert after.dtype is torch.float32
+        assert not torch.equal(before, after)
+        assert (before - after).square().mean() < 1e-5 * before.square().mean()
+
+    def test_what_float16_cannot_hold_is_named(self, trained, tmp_path, monkeypatch):
+        weight = trained["topk"].sae.b_dec
+        monkeypatch.setattr(weight, "data", torch.full_like(weight, 1e5))
+        with pytest.raises(ValueError, match=r"b_dec of 'topk' cannot be written as float16.*as_trained"):
+            save_sae(trained["topk"], tmp_path / "large", weights="float16")
+        assert not (tmp_path / "large").exists()
+
     def test_a_threshold_below_zero_is_raised_to_it(self, monkeypatch):
         """Training lets negative activations through such a gate, and SAE Lens's inference does not."""
         source, one = MemorySource(), config({"j": sae_config("jumprelu")})

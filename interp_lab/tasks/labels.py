@@ -1,9 +1,12 @@
-"""Names of labels: a behaviour of the grammar and one of its latents."""
+"""Names of labels, a behaviour of the grammar and one of its latents, and texts in which they vary."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
+from interp_lab.organisms.grammar import Example, Value
 from interp_lab.organisms.grammar.corpus import BEHAVIOURS, behaviour
 from interp_lab.types import nearest
 
@@ -53,3 +56,31 @@ def latents_of(name: str) -> dict[str, int]:
     """Return the latents of a behaviour, with how many values each takes in a few hundred texts."""
     drawn = behaviour(name).sample(_SAMPLE, seed=0)
     return {latent: len({example.latents[latent] for example in drawn}) for latent in drawn[0].latents}
+
+
+def distinct_texts(
+    name: LabelName, n: int, *, reserved: bool, values: Sequence[Value] | None = None, seed: int = 0
+) -> list[Example]:
+    """Draw texts whose prompts differ, so that none is both learnt from and tested; those with the values wanted.
+
+    Args:
+        n: as many at most; fewer where a behaviour has no more.
+        reserved: of reserved templates, or of the others.
+
+    Raises: ValueError, if not half as many differ.
+    """
+    source, found = behaviour(name.behaviour), dict[str, Example]()
+    for times in (1, 2, 4):  # a longer draw begins with a shorter one
+        rng, found = np.random.default_rng(seed), {}
+        for example in source.sample(times * n + n // 4, seed=seed, reserved=reserved):
+            if name.latent == RANDOM:
+                example = replace(example, latents={**example.latents, RANDOM: bool(rng.random() < 0.5)})
+            if values is None or example.latents[name.latent] in values:
+                found.setdefault(example.prompt, example)
+        if len(found) >= n:
+            break
+    if len(found) < n // 2:
+        raise ValueError(
+            f"of {4 * n} texts only {len(found)} differ and have {name} among {values}; ask for fewer than {n}"
+        )
+    return list(found.values())[:n]

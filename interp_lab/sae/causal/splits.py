@@ -1,0 +1,112 @@
+"""The numbers of one split, prompt by prompt; in the unit of the metric."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from interp_lab.effects.untouched import Untouched
+
+
+class Way(StrEnum):
+    """What is patched into what."""
+
+    DENOISE = "denoise"
+    """Clean values into the corrupted run: what suffices."""
+    NOISE = "noise"
+    """Corrupted values into the clean run: what is needed."""
+
+
+WAYS = tuple(Way)
+
+
+class Share(StrEnum):
+    """What is patched of the activations at the dictionary's hook point."""
+
+    WHOLE = "whole activation"
+    FEATURES = "all features"
+    """The reconstruction: what the dictionary cannot reconstruct stays that of the run."""
+    ERROR = "error term"
+    """What the dictionary cannot reconstruct, alone."""
+    CHOSEN = "chosen features"
+
+
+SHARES = tuple(Share)
+
+
+@dataclass(frozen=True)
+class Considered(Untouched):
+    """What the first operation on each considered latent changes on the clean prompts, and how long that change is."""
+
+    alone: Float[np.ndarray, "considered example"]
+    """Metric under the operation minus that of the untouched model."""
+    lengths: Float[np.ndarray, "considered example"]
+    """Length of what the change writes; 0 where the latent is not active."""
+
+    @property
+    def labels(self) -> tuple[Hashable, ...]:
+        """The clusters, one by one."""
+        return tuple(self.clusters.tolist())
+
+
+@dataclass(frozen=True)
+class FeatureSplit(Considered):
+    """The same, with the chosen latents beside their controls, and patches between clean and corrupted prompts."""
+
+    operations: Float[np.ndarray, "operation chosen example"]
+    """What each operation on each chosen latent changes on the clean prompts."""
+    random: Float[np.ndarray, "chosen draw example"]
+    """The first operation along random directions, as long at the same tokens."""
+    borrowed: Float[np.ndarray, "chosen _ example"]
+    """The same along the directions of other latents."""
+    matched: Int[np.ndarray, "chosen matched"]
+    """Places (among the considered) of the other latents that write most nearly as much on the same prompts."""
+    divergence: Float[np.ndarray, "chosen example"]
+    """KL divergence (nats) at the answer, of the predictions after the first operation from those before."""
+    divergence_matched: Float[np.ndarray, "chosen example"]
+    """The same for the matched latents, mean over these."""
+    differs: Float[np.ndarray, "chosen example"]
+    """Size of the difference of each chosen latent between clean and corrupted prompt, summed over tokens."""
+    strength: Float[np.ndarray, "chosen example"]
+    """Its size on both, summed likewise."""
+    shares: Float[np.ndarray, "way share example"]
+    """Metric under each patch minus that of the run it was put into."""
+    patched: Float[np.ndarray, "way chosen example"]
+    """The same for each chosen latent alone."""
+    growing: Float[np.ndarray, "way step example"]
+    """The same for the first latents by the selection's order, 1, 2, 4 and so on."""
+    set_random: Float[np.ndarray, "draw example"]
+    """Denoising along random directions, each token's change as long as that of all chosen latents together."""
+    set_others: Float[np.ndarray, "draw example"]
+    """Denoising random sets of as many other latents that differ between clean and corrupted prompts."""
+
+    def towards_answer(self, changes: Float[np.ndarray, "way *part example"]) -> Float[np.ndarray, "way *part example"]:
+        """Return patches with the sign of the total effect: what denoising brings back, and noising loses."""
+        signs = np.array([1.0 if way is Way.DENOISE else -1.0 for way in WAYS])
+        return changes * signs.reshape(-1, *[1] * (changes.ndim - 1))
+
+
+@dataclass(frozen=True)
+class TextEffects:
+    """What silencing each chosen latent costs on text: the rise of the loss (nats per token), window by window."""
+
+    loss: Float[np.ndarray, " window"]
+    """Of the untouched model."""
+    silent: Float[np.ndarray, "chosen window"]
+    controls: Float[np.ndarray, "chosen matched window"]
+    """Of other latents that write as much on the same windows."""
+    density: Float[np.ndarray, " chosen"]
+    """Share of tokens at which each latent is active."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the fields under a prefix."""
+        return {f"text_{one.name}": getattr(self, one.name) for one in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "TextEffects | None":
+        """Rebuild from what `arrays` returned; `None` if there was no text."""
+        if "text_loss" not in arrays:
+            return None
+        return cls(**{one.name: arrays[f"text_{one.name}"] for one in fields(cls)})

@@ -1,0 +1,116 @@
+"""What autoencoders are held against: the mean, zero, principal components, and directions drawn at random."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_STREAM = 8317
+"""Sets these random numbers apart from others of the same seed."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Always the same reconstruction, without latents: the mean, or zero."""
+
+    value: Float[Tensor, " d_in"]
+
+    def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
+        """Return no latents."""
+        return activation.new_zeros(*activation.shape[:-1], 0)
+
+    def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_in"]:
+        """Return the constant."""
+        return self.value.expand(*latents.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """The best linear reconstruction from so many numbers, the same directions for every token."""
+
+    mean: Float[Tensor, " d_in"]
+    components: Float[Tensor, "latent d_in"]
+    """Orthonormal."""
+
+    @classmethod
+    def of(
+        cls, mean: Float[Tensor, " d_in"], covariance: Float[Tensor, "d_in d_in"], *, n: int
+    ) -> "PrincipalComponents":
+        """Return the `n` components of largest variance; all there are, if `n` is larger."""
+        _, vectors = torch.linalg.eigh(covariance.double())
+        return cls(mean, vectors.flip(-1)[:, :n].T.to(mean.dtype).contiguous())
+
+    def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
+        """Return the coordinates."""
+        return (activation - self.mean) @ self.components.T
+
+    def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_in"]:
+        """Return the reconstruction."""
+        return latents @ self.components + self.mean
+
+
+@dataclass(frozen=True)
+class RandomDecoder:
+    """Directions that nobody learnt, and for every token the best few of them that a greedy search finds.
+
+    A frozen random decoder whose codes are not amortised: no encoder is trained, so none can be trained too little, and
+    codes are at least about as good as one would give. Codes may be negative.
+
+    Source: after the frozen decoder of Korznikov et al. 2026, arXiv 2602.14111, who train an encoder for it.
+    """
+
+    mean: Float[Tensor, " d_in"]
+    directions: Float[Tensor, "latent d_in"]
+    """Of length one."""
+    n_active: int
+
+    @classmethod
+    def drawn(cls, mean: Float[Tensor, " d_in"], n_latents: int, *, n_active: int, seed: int) -> "RandomDecoder":
+        """Draw directions uniformly from the sphere."""
+        return cls(mean, random_directions(n_latents, len(mean), seed=seed).to(mean), n_active)
+
+    def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
+        """Return the codes, `n_active` of them not zero."""
+        flat = (activation - self.mean).flatten(0, -2)
+        chosen, codes = pursue(flat, self.directions, n_active=self.n_active)
+        latents = flat.new_zeros(len(flat), len(self.directions)).scatter_(1, chosen, codes)
+        return latents.view(*activation.shape[:-1], -1)
+
+    def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_in"]:
+        """Return the reconstruction."""
+        return latents @ self.directions + self.mean
+
+
+def random_directions(n: int, d_in: int, *, seed: int) -> Float[Tensor, "latent d_in"]:
+    """Return unit vectors drawn uniformly, from numbers that an autoencoder of the same seed did not begin with."""
+    (own,) = np.random.SeedSequence([seed, _STREAM]).generate_state(1)
+    drawn = torch.randn(n, d_in, generator=torch.Generator().manual_seed(int(own)))
+    return drawn / drawn.norm(dim=-1, keepdim=True)
+
+
+def pursue(
+    target: Float[Tensor, "row d_in"], directions: Float[Tensor, "latent d_in"], *, n_active: int, rounds: int = 8
+) -> tuple[Int[Tensor, "row active"], Float[Tensor, "row active"]]:
+    """Return which directions a greedy search chooses for each row, and the least-squares codes of those.
+
+    Every round adds the directions with the largest inner product with what is left, and fits all codes anew. With one
+    round per direction this is orthogonal matching pursuit; fewer are faster and almost as good: 16 of 1,024 directions
+    explained .632 of the organism's variance in 8 rounds, and .647 in 16.
+
+    Source: Pati, Rezaiifar and Krishnaprasad 1993 (orthogonal matching pursuit).
+    """
+    n_active = min(n_active, *directions.shape)
+    rounds = min(rounds, n_active)
+    chosen = torch.zeros(len(target), 0, dtype=torch.long, device=target.device)
+    codes, rest = target.new_zeros(len(target), 0), target
+    for nth in range(rounds):
+        n_more = (n_active - chosen.shape[1]) // (rounds - nth)
+        score = (rest @ directions.T).scatter(1, chosen, -torch.inf)
+        chosen = torch.cat([chosen, score.topk(n_more, dim=1).indices], dim=1)
+        basis = directions[chosen]
+        gram = basis @ basis.mT + 1e-6 * torch.eye(chosen.shape[1]).to(basis)
+        codes = torch.linalg.solve(gram, (basis @ target[..., None]))[..., 0]
+        rest = target - (codes[:, None] @ basis)[:, 0]
+    return chosen, codes

@@ -1,0 +1,59 @@
+"""What may be said of an autoencoder: its reconstruction, put in place, against a baseline's."""
+
+from dataclasses import dataclass, replace
+
+from interp_lab.claims import Claim, Evidence, Split
+from interp_lab.sae.evaluation.compared import COMPARED, Compared, Pair
+from interp_lab.sae.evaluation.measured import MEAN
+from interp_lab.stats import benjamini_hochberg, mean_interval
+from interp_lab.types import Interval
+
+
+@dataclass(frozen=True)
+class Claimed(Compared):
+    """The measurements, and claims on them."""
+
+    def claims(self) -> list[Claim]:
+        """Return a claim per autoencoder and baseline: does it keep more of the predictions?
+
+        The effect is how many nats of what mean ablation costs are kept, the control that of the baseline on the same
+        documents. Nothing was chosen on them.
+        """
+        if not self.compared:
+            return []
+        at = COMPARED.index("ce")
+        p = benjamini_hochberg(self.differences.p[at])
+        return [self._claim(pair, nth, p=float(p[nth])) for nth, pair in enumerate(self.compared)]
+
+    def _kept(self, name: str) -> Interval:
+        """Return how much lower the loss is with a codec in place than with the mean."""
+        loss = self.values[self.metric_names.index("ce")]
+        kept = loss[self.names.index(MEAN)] - loss[self.names.index(name)]
+        return mean_interval(kept, level=self.config.level, seed=self.config.seed)
+
+    def _claim(self, pair: Pair, nth: int, *, p: float) -> Claim:
+        name, other = pair
+        more = self.differences.intervals.at(COMPARED.index("ce"), nth)
+        beyond = replace(more, estimate=-more.estimate, low=-more.high, high=-more.low)
+        margin = self.config.smallest_effect
+        told = "more" if beyond.low > margin else "less" if beyond.high < -margin else "about as much"
+        than = "as" if told == "about as much" else "than"
+        what = dict(zip(self.names, self.described, strict=True))[other]
+        evidence = Evidence(
+            what=f"{name} in place of mean ablation at {self.hook}: fall of the loss",
+            unit="nats per token",
+            effect=self._kept(name),
+            versus_control=beyond,
+            p_adjusted=p,
+            control=f"{other}: {what}",
+            split=Split.REPORT,
+            n_examples=self.n_documents,
+            margin=self.config.smallest_effect,
+        )
+        shares = " against ".join(str(self.interval(one, "ce_recovered_mean")) for one in pair)
+        r2 = " against ".join(str(self.interval(one, "r2")) for one in pair)
+        return Claim(
+            f"In place of the activations at {self.hook}, {name} keeps {told} of the predictions {than} {what}",
+            f"of what mean ablation costs {shares}; R2 {r2}",
+            evidence,
+        )

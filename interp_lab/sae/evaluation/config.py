@@ -1,0 +1,67 @@
+"""What autoencoders are measured on, and what they are measured against."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+
+from interp_lab.config import Config, ModelConfig
+from interp_lab.sae.activations import TextConfig
+from interp_lab.sae.chosen import SaeChoice
+
+Baseline = Literal["pca", "random"]
+"""`pca`: principal components, as many as an autoencoder has latents active. `random`: as many random directions as it
+has latents, of which as many are active as of its own."""
+Variant = Literal["legacy_explained_variance", "fraction_of_variance_unexplained_batch", "normalised_mse_uncentred"]
+"""Other numbers that are called explained variance elsewhere; see `reconstruction.VARIANTS`."""
+
+
+class EvaluationConfig(Config):
+    """Measured on text that nothing was trained on."""
+
+    text: TextConfig = TextConfig(part="held_out")
+    """Where the numbers come from."""
+    fit_text: TextConfig | None = None
+    """Where baselines come from; `None` takes the train side of the same text."""
+    n_tokens: PositiveInt = 50_000
+    """Of the text, special tokens not counted."""
+    n_fit_tokens: PositiveInt = 50_000
+    """For mean and principal components, and to find out how many latents are active."""
+    baselines: tuple[Baseline, ...] = ("pca", "random")
+    """Beside each autoencoder; the mean and zero are always there."""
+    pca_components: tuple[PositiveInt, ...] = ()
+    """More sizes of principal components, for a curve."""
+    variants: tuple[Variant, ...] = ()
+    """Other numbers of that kind to tell as well; some depend on the batches."""
+    stability: tuple[tuple[str, str], ...] = ()
+    """Pairs of autoencoders that differ in their seed: how far do they have the same directions?"""
+    most_matched: PositiveInt = 2048
+    """Latents of the first of a pair that are matched with the second's; more are drawn from at random."""
+    exclude_special: bool = True
+    """Leave BOS, padding and end tokens out, as in training: they are neither scored nor replaced."""
+    smallest_effect: NonNegativeFloat = 0.01
+    """Smallest difference of losses of interest (nats per token): with enough documents any is clear of zero."""
+    level: float = Field(0.95, ge=0.8, lt=1)
+    """Share of intervals that should hold the true value."""
+    seed: NonNegativeInt = 0
+    """Of random directions and resamples."""
+
+    @model_validator(mode="after")
+    def _is_disjoint(self) -> "EvaluationConfig":
+        if self.text.part != "held_out" and self.fit_text is None:
+            raise ValueError(
+                f"text.part={self.text.part!r} leaves no text for baselines: use text.part='held_out', or name other "
+                "text as fit_text"
+            )
+        return self
+
+    @property
+    def text_to_fit(self) -> TextConfig:
+        """Text for baselines."""
+        return self.fit_text or self.text.model_copy(update={"part": "train"})
+
+
+class SaeEvaluationConfig(EvaluationConfig, ModelConfig):
+    """What do autoencoders of one hook point cost, reconstruct and keep of the predictions?"""
+
+    dictionaries: Annotated[dict[str, SaeChoice], Field(min_length=1)] = {"sae": SaeChoice()}  # noqa: RUF012 - copied
+    """By the name they are to have; all of one hook point."""

@@ -1,0 +1,42 @@
+"""What is known of the text that an autoencoder was trained on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from interp_lab.sae.activations import TextConfig
+from interp_lab.sae.training import LoadedSae
+from interp_lab.types import Codec
+
+UNKNOWN = "not known"
+OTHER = "other text"
+
+
+def known_of_training(codec: Codec, measured: TextConfig) -> str:
+    """Return whether a codec is known to be trained on other text than is measured on: `other text` or `not known`.
+
+    Documents are divided by what they say: the train side of a division shares none with the held-out side, nor with
+    that of a smaller held-out share, whatever was drawn.
+
+    Raises: ValueError, if it was trained on text of the same source that was not divided like this.
+    """
+    text = _text_of(codec)
+    if text is None:
+        return UNKNOWN
+    if text.source != measured.source:
+        return OTHER
+    divided = text.part == "train" and measured.part == "held_out" and text.held_out_share >= measured.held_out_share
+    if not divided:
+        raise ValueError(
+            f"this autoencoder was trained on part {text.part!r} of {text.source!r} (held_out_share "
+            f"{text.held_out_share}), and would be measured on part {measured.part!r} ({measured.held_out_share}) of "
+            "the same: measure on part 'held_out', with at most the share that training left out, or on other text"
+        )
+    return OTHER
+
+
+def _text_of(codec: Codec) -> TextConfig | None:
+    """Return the text that the record of a training names, if there is one."""
+    if not isinstance(codec, LoadedSae) or codec.record is None:
+        return None
+    named: Any = codec.record.training.get("text")
+    return TextConfig.from_mapping(named) if isinstance(named, Mapping) else None

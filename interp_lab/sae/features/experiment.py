@@ -1,0 +1,105 @@
+"""What are the features of a dictionary, and which of them tell texts apart?"""
+
+import tempfile
+from pathlib import Path
+
+from interp_lab.bibliography import BENJAMINI_1995, BRICKEN_2023
+from interp_lab.experiment import Progress, Steps, Tracker, silent
+from interp_lab.models.experiment import ModelExperiment, model_named_by
+from interp_lab.sae.chosen import load_chosen
+from interp_lab.sae.features.combination import Combination, combinations
+from interp_lab.sae.features.config import SaeFeaturesConfig
+from interp_lab.sae.features.describe import describe_features
+from interp_lab.sae.features.dictionary import Dictionary, neuron_dictionary, sae_dictionary
+from interp_lab.sae.features.differing import Difference, measure_differences, n_sets
+from interp_lab.sae.features.overview import Overview
+from interp_lab.sae.features.result import SaeFeaturesResult
+from interp_lab.sae.features.store import FeatureStore
+from interp_lab.types import HookedModel
+
+NAME = "sae_features"
+"""In the registry, and at the head of every config file."""
+FOLDER = "features"
+"""Of a run: where its features are, for `FeatureStore`."""
+N_NAMED = 4
+"""Features of each comparison of which examples are shown."""
+
+
+class SaeFeatures(ModelExperiment[SaeFeaturesConfig, SaeFeaturesResult]):
+    """Describe every feature on text, then compare sets of texts by them; the run's folder holds `features/`."""
+
+    name = NAME
+    result = SaeFeaturesResult
+    sources = (BRICKEN_2023, BENJAMINI_1995)
+
+    def carry_out(self, tracker: Tracker, run_dir: Path | None, *, progress: Progress) -> SaeFeaturesResult:
+        """Load the model and measure; features go to `features/` in the run's folder, if there is one.
+
+        Raises: as `measure`; ValueError, as `load_model`.
+        """
+        folder = None if run_dir is None else run_dir / FOLDER
+        return self.measure(model_named_by(self.config), folder=folder, progress=progress)
+
+    def measure(
+        self,
+        model: HookedModel,
+        *,
+        dictionary: Dictionary | None = None,
+        tuned: HookedModel | None = None,
+        folder: Path | None = None,
+        progress: Progress = silent,
+    ) -> SaeFeaturesResult:
+        """Measure on a model already in memory.
+
+        Args:
+            dictionary: any codec of your own, in place of what the config names.
+            tuned: the model to compare with, in memory too; `None` loads the one that the config names, if any.
+            folder: where features are kept; `None` keeps what the result shows of them.
+
+        Raises: ValueError, if the dictionary is another model's, there is too little text, or a set of texts is not
+            known; OSError, if the disk is full.
+        """
+        own = self.dictionary(model) if dictionary is None else dictionary
+        steps = Steps(progress, 1 + n_sets(self.config) + 2 * (self.config.combination is not None))
+        described = steps.next("features")
+        differences, combined = [], []
+        with tempfile.TemporaryDirectory() as spare:
+            place = Path(spare) / FOLDER if folder is None else folder
+            describe_features(model, own, self.config.describe, folder=place, progress=described)
+            differences = measure_differences(model, own, self.config, tuned=tuned, steps=steps)
+            if self.config.combination is not None:
+                combined = combinations(model, own, self.config.combination, seed=self.config.seed, steps=steps)
+            overview = Overview.of(FeatureStore.open(place), wanted(differences, combined))
+        progress(1, 1, "described")
+        return SaeFeaturesResult(self.config, self.provenance(model), overview, tuple(differences), tuple(combined))
+
+    def dictionary(self, model: HookedModel) -> Dictionary:
+        """Return the dictionary that the config names.
+
+        Raises: ValueError, if it is another model's.
+        """
+        if self.config.neurons is not None:
+            return neuron_dictionary(model, self.config.neurons)
+        choice = self.config.dictionary
+        device = str(next(iter(model.parameters())).device)
+        return sae_dictionary(load_chosen(choice, device=device), model, name=str(_name(choice.sae)))
+
+
+def _name(chosen: object) -> object:
+    return getattr(chosen, "artefact", chosen)
+
+
+def wanted(differences: list[Difference], combined: list[Combination]) -> dict[int, str]:
+    """Return features that a comparison chose, and which one."""
+    found: dict[int, dict[str, list[str]]] = {}
+    for one in differences:
+        for latent in one.chosen.latents[:N_NAMED].tolist():
+            side = one.names[0 if one.chosen.effect[latent] > 0 else 1]
+            found.setdefault(latent, {}).setdefault(f"{one.name}: more in {side}", []).append(one.reading)
+    for one in combined:
+        for latent in one.few.chosen[: max(2, one.n_features)].tolist():
+            found.setdefault(latent, {}).setdefault("classifier", []).append(one.reading)
+    return {
+        latent: "; ".join(f"{what} ({', '.join(readings)})" for what, readings in why.items())
+        for latent, why in found.items()
+    }

@@ -1,0 +1,119 @@
+"""What was found of a dictionary's features, in words."""
+
+import numpy as np
+
+from interp_lab.sae.features.combination import PAIR, SINGLE, WORDS, Combination
+from interp_lab.sae.features.config import SaeFeaturesConfig
+from interp_lab.sae.features.differing import Difference
+from interp_lab.sae.features.overview import Overview
+from interp_lab.sae.features.reported import accuracy, largest_effects, less_than_pair, mean_active_per_token
+
+N_TOLD = 3
+"""Features named for each comparison."""
+
+FEATURES_DO_NOT_SHOW = (
+    "That a feature is what its examples suggest: they are a choice of tokens at which it is active, and say nothing "
+    "of when it is silent. Nor that the model uses it: nothing was changed here. What a direction does to the logits "
+    "is read off weights, as if nothing stood between the hook point and the final norm."
+)
+DIFFERENCES_DO_NOT_SHOW = (
+    "That the model tells the texts apart by these features, or that a feature stands for what the texts differ in: "
+    "it may follow words that go with it. Features that are read at a word which differs say no more than the word. "
+    "The interval takes the spread of documents as known."
+)
+COMBINATION_DOES_NOT_SHOW = (
+    "That the model decides by these features: others may say the same, and the classifier took what lowers its loss "
+    "most. A single feature that does as well as two may be where the model has put two contexts together already. "
+    "Where a bag of words does as well, the label can be told from the prompt without any model."
+)
+
+
+def summary(
+    config: SaeFeaturesConfig,
+    overview: Overview,
+    differences: tuple[Difference, ...],
+    combined: tuple[Combination, ...],
+) -> str:
+    """Return what was found, in a few lines."""
+    lines = [_features_line(overview)]
+    for one in differences:
+        lines.append(f"{one.name}, {one.reading}: {_difference_line(one, config)}")
+    lines += [_combination_line(one, config) for one in combined]
+    return "\n".join([*lines, "all of this is descriptive: nothing was changed in the model"])
+
+
+def _features_line(overview: Overview) -> str:
+    density = overview.numbers["density"][~overview.dead]
+    return (
+        f"{overview.name} at {overview.hook}: {len(overview.dead)} features on {overview.n_tokens} tokens, "
+        f"{mean_active_per_token(overview):.1f} active at a token; {int(overview.dead.sum())} never active, median "
+        f"density of the others {np.median(density) if len(density) else 0.0:.2%}"
+    )
+
+
+def _difference_line(one: Difference, config: SaeFeaturesConfig) -> str:
+    if not one.chosen.n_clear:
+        return f"none of {one.chosen.n_tested} features differs clearly"
+    again = one.holds(fdr=config.fdr)
+    told = ", ".join(
+        f"{latent} (d {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}])"
+        for latent, effect in largest_effects(one, N_TOLD)
+    )
+    found = f"{sum(word != 'no' for word in again)} of the {len(again)} largest found again on the other half"
+    if one.held_out is not None:
+        found += f", {sum('held-out' in word for word in again)} also on held-out templates"
+    return f"{one.chosen.n_clear} of {one.chosen.n_tested} features differ; {told}; {found}"
+
+
+def _combination_line(one: Combination, config: SaeFeaturesConfig) -> str:
+    single, pair, words = (
+        accuracy(one.held_out, name, one.names, level=config.level) for name in (SINGLE, PAIR, WORDS)
+    )
+    gain = less_than_pair(one, SINGLE, level=config.level)
+    return (
+        f"{one.values[1]} from {one.reading} values, held-out templates: best feature {single}, two features {pair} "
+        f"({'more' if gain.low > 0 else 'not clearly more'}: {gain}), bag of words {words}"
+    )
+
+
+def features_suggest(config: SaeFeaturesConfig, overview: Overview) -> str:
+    """Return how often features are active, and how many are of one token."""
+    alive = ~overview.dead
+    share = overview.numbers["top_token_share"][alive]
+    sampled = "all of them" if overview.n_sampled == overview.n_tokens else f"{overview.n_sampled} of them, at random"
+    return (
+        f"{_features_line(overview)}. Half or more of what {int((share >= 0.5).sum())} of {int(alive.sum())} features "
+        f"say is said at one token. Read: {overview.n_tokens} tokens of {overview.n_documents} documents (token counts "
+        f"and co-activation: {sampled}). Examples are of different documents; `middle` is drawn from the second "
+        f"quarter of active values. Every feature: `FeatureStore.open(RUN/features)`."
+    )
+
+
+def differences_suggest(config: SaeFeaturesConfig, found: list[Difference]) -> str:
+    """Return which features of one set of texts were chosen, and how far they were found again."""
+    one = found[0]
+    c = config.differences
+    lines = [f"{kind.reading}: {_difference_line(kind, config)}." for kind in found]
+    how = (
+        f"Features that are active on the choosing half ({one.chosen.n_tested}) were tested there, p corrected over "
+        f"them (Benjamini and Hochberg, {config.fdr:.0%}); the {c.n_shown} largest effects among the clear ones were "
+        f"looked at again on the other half and on held-out templates, over {len(set(one.report.first_units))} "
+        f"{one.unit}s. d is in standard deviations of documents."
+    )
+    fit = ""
+    if abs(one.r2[0] - one.r2[1]) > 0.05:
+        fit = (
+            f" The dictionary reconstructs {one.r2[0]:.0%} of the variance on one side and {one.r2[1]:.0%} on the "
+            "other: what it does not reconstruct may differ as well."
+        )
+    return f"{' '.join(lines)} {how}{fit}"
+
+
+def combination_suggests(config: SaeFeaturesConfig, combined: tuple[Combination, ...]) -> str:
+    """Return what few features tell, beside one of them and beside words."""
+    lines = [_combination_line(one, config) for one in combined]
+    return (
+        f"{'. '.join(lines)}. Features were added one by one on the training half, all candidates of a step fitted "
+        "with those that were there; their number was chosen on inner folds of whole templates. Shuffled labels: "
+        "as many features, for what can be had by chance."
+    )

@@ -1,0 +1,29 @@
+"""Names for features: labels from counts, labels from any language model put to the test, and sheets for people."""
+
+from interp_lab.sae.naming.agreement import Agreement, agreement, krippendorff_alpha
+from interp_lab.sae.naming.contexts import Contexts, SplitContexts, read_contexts, split_contexts
+from interp_lab.sae.naming.heuristic import heuristic_label, heuristic_labels
+from interp_lab.sae.naming.ratings import Ratings, read_ratings
+from interp_lab.sae.naming.scoring import Explainer, JudgingConfig, LabelScores, judged_labels, written_labels
+from interp_lab.sae.naming.sheets import Scale, write_sheets
+
+__all__ = [
+    "Agreement",
+    "Contexts",
+    "Explainer",
+    "JudgingConfig",
+    "LabelScores",
+    "Ratings",
+    "Scale",
+    "SplitContexts",
+    "agreement",
+    "heuristic_label",
+    "heuristic_labels",
+    "judged_labels",
+    "krippendorff_alpha",
+    "read_contexts",
+    "read_ratings",
+    "split_contexts",
+    "write_sheets",
+    "written_labels",
+]
