@@ -1,6 +1,14 @@
-"""Draw the figures of the README into docs/figures (needs kaleido, from the dev extra, and a Chromium)."""
+"""Draw the figures of the README into docs/figures (needs the dev extra, and a Chromium).
 
+Usage: python experiments/readme_figures.py [NAME ...], of heads, patching, circuit, lens, probe, attribution, effects,
+features and frontier; all without a name. `frontier` trains six autoencoders, nine minutes of one core.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
 from interp_lab.circuits import Circuits, CircuitsConfig
@@ -8,36 +16,102 @@ from interp_lab.input_attribution import InputAttribution, InputAttributionConfi
 from interp_lab.lenses import Lenses, LensesConfig
 from interp_lab.patching import Patching, PatchingConfig
 from interp_lab.probes import Probes, ProbesConfig
+from interp_lab.registry import load_experiment
+from interp_lab.sae.dashboard import write_dashboard
+from interp_lab.sae.features import FeatureStore
 
-FOLDER = Path(__file__).parent.parent / "docs/figures"
+HERE = Path(__file__).parent
+FOLDER = HERE.parent / "docs/figures"
 
 
-def main() -> None:
+def heads() -> str:
     result = AttentionHeads(AttentionHeadsConfig()).run()
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name in ("induction", "ablation", "sets"):
         result.figures()[name].write_image(FOLDER / f"{name}.png", scale=2)
-    print(result.summary())
-    patched = Patching(PatchingConfig(task="grammar/loans", n_pairs=48, n_held_out=24, n_random_sets=10)).run()
-    patched.figures()["resid_pre denoise"].write_image(FOLDER / "patching.png", scale=2)
-    print(patched.summary())
-    circuit = Circuits(CircuitsConfig(task="grammar/facts")).run()
-    circuit.figures()["sensitivity"].write_image(FOLDER / "circuit_sensitivity.png", scale=2)
-    graph = circuit.figures()["graph"]
+    return result.summary()
+
+
+def patching() -> str:
+    result = Patching(PatchingConfig(task="grammar/loans", n_pairs=48, n_held_out=24, n_random_sets=10)).run()
+    result.figures()["resid_pre denoise"].write_image(FOLDER / "patching.png", scale=2)
+    return result.summary()
+
+
+def circuit() -> str:
+    result = Circuits(CircuitsConfig(task="grammar/facts")).run()
+    result.figures()["sensitivity"].write_image(FOLDER / "circuit_sensitivity.png", scale=2)
+    graph = result.figures()["graph"]
     graph.layout.sliders, graph.layout.title.font.size = (), 12  # a picture has no slider, and is narrow
     graph.layout.margin.b = 12
     graph.write_image(FOLDER / "circuit_graph.png", scale=2, height=graph.layout.height - 80)
-    print(circuit.summary())
-    lens = Lenses(LensesConfig(task="grammar/facts", lens="tuned")).run()
-    lens.figures()["readable"].write_image(FOLDER / "lens.png", scale=2)
-    print(lens.summary())
-    probe = Probes(ProbesConfig(labels=("grammar/truth/is_true",))).run()
-    next(iter(probe.figures().values())).write_image(FOLDER / "probe.png", scale=2)
-    print(probe.summary())
-    maps = InputAttribution(InputAttributionConfig(task="grammar/facts")).run()
-    maps.figures()["methods"].write_image(FOLDER / "attribution.png", scale=2)
-    print(maps.summary())
+    return result.summary()
+
+
+def lens() -> str:
+    result = Lenses(LensesConfig(task="grammar/facts", lens="tuned")).run()
+    result.figures()["readable"].write_image(FOLDER / "lens.png", scale=2)
+    return result.summary()
+
+
+def probe() -> str:
+    result = Probes(ProbesConfig(labels=("grammar/truth/is_true",))).run()
+    next(iter(result.figures().values())).write_image(FOLDER / "probe.png", scale=2)
+    return result.summary()
+
+
+def attribution() -> str:
+    result = InputAttribution(InputAttributionConfig(task="grammar/facts")).run()
+    result.figures()["methods"].write_image(FOLDER / "attribution.png", scale=2)
+    return result.summary()
+
+
+def effects() -> str:
+    result = load_experiment(HERE / "configs/feature_effects_loans.yaml").run()
+    result.figures()["effects"].write_image(FOLDER / "feature_effects.png", scale=2)
+    return result.summary()
+
+
+def features() -> str:
+    from playwright.sync_api import sync_playwright
+
+    with TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        run = Path(scratch) / "run"
+        result = load_experiment(HERE / "configs/sae_features_organism.yaml").run(run_dir=run)
+        page = write_dashboard(FeatureStore.open(run / "features"), Path(scratch) / "page.html")
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        view = browser.new_page(viewport={"width": 1200, "height": 760})
+        view.goto(page.resolve().as_uri())
+        view.screenshot(path=FOLDER / "features_page.png")
+        browser.close()
+    return result.summary()
+
+
+def frontier() -> str:
+    with TemporaryDirectory() as scratch:
+        result = load_experiment(HERE / "configs/sae_frontier_organism.yaml").run(run_dir=Path(scratch) / "run")
+    result.figures()["frontier"].write_image(FOLDER / "sae_frontier.png", scale=2)
+    return result.summary()
+
+
+DRAWN: dict[str, Callable[[], str]] = {
+    "heads": heads,
+    "patching": patching,
+    "circuit": circuit,
+    "lens": lens,
+    "probe": probe,
+    "attribution": attribution,
+    "effects": effects,
+    "features": features,
+    "frontier": frontier,
+}
+
+
+def main(names: list[str]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in names or DRAWN:
+        print(DRAWN[name](), end="\n\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

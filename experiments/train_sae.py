@@ -21,10 +21,13 @@ def main(arguments: list[str]) -> None:
     config = Path(arguments[0]) if named else HERE / "configs/sae_train_organism.yaml"
     overrides = parse_overrides(arguments[named:])
     folder = overrides.pop("resume", None)
+    if isinstance(folder, bool):
+        sys.exit("--resume needs the folder of the run: --resume=FOLDER")
     experiment = load_experiment(config, overrides)
 
-    out = Path(folder or f"out/{config.stem}-{datetime.now():%Y%m%d-%H%M%S}")
-    print("training into", out)
+    out = Path(str(folder or f"out/{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"))
+    is_new = not (out / "run.json").is_file()
+    print("nothing to resume, training anew into" if folder and is_new else "training into", out)
     result = experiment.run(run_dir=out, resume=folder is not None)
     print(result.summary())
 

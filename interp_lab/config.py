@@ -217,6 +217,8 @@ def _explain(config: type[BaseModel], error: ValidationError) -> str:
             lines.append(
                 f"{path}: {problem['input']!r} is none of {', '.join(known)}{nearest(str(problem['input']), known)}"
             )
+        elif problem["type"] == "value_error" and isinstance(problem["input"], Mapping | BaseModel):
+            lines.append(f"{path}: {problem['msg']}")  # the rule names its values; the whole config would bury them
         else:
             lines.append(f"{path}: {problem['msg']}, got {problem['input']!r}")
     return "; ".join(lines)

@@ -14,6 +14,7 @@ from interp_lab.cli.show import (
     progress_bar,
     show_ablation,
     show_circuit,
+    show_features,
     show_heads,
     show_patching,
     show_relations,
@@ -25,10 +26,13 @@ from interp_lab.patching.config import PatchingConfig
 from interp_lab.patching.experiment import Patching
 from interp_lab.reports import write_page
 from interp_lab.runs.folder import read_record
+from interp_lab.sae.causal import FeatureEffects, FeatureEffectsConfig, Operation
 
-TITLE = "What attention heads look like and what they do; where answers come from"
+TITLE = "What heads and features look like and what they do; where answers come from"
 TASKS = ("grammar/indirect_objects", "grammar/facts", "grammar/loans")
 """Behaviours of the organism that are traced by activation patching."""
+FEATURES = ("grammar/sentiment", "grammar/loans")
+"""Behaviours that are traced to features of the organism's autoencoder."""
 
 Shown = tuple[Any, Callable[[Any], None]]
 """An experiment, and what prints its result."""
@@ -43,6 +47,17 @@ def demo_experiments() -> dict[str, Shown]:
     patched = [PatchingConfig(task=task, n_pairs=48, n_held_out=24, n_random_sets=10) for task in TASKS]
     heads = {config.model: (AttentionHeads(config), show_heads) for config in (AttentionHeadsConfig(), *compiled)}
     circuit = CircuitsConfig(task="grammar/facts", n_pairs=48, n_held_out=24, n_random=30, n_greedy=1)
+    features = [
+        FeatureEffectsConfig(
+            task=task,
+            n_pairs=48,
+            n_held_out=24,
+            n_latents=6,
+            operations=(Operation.CORRUPTED, Operation.ZERO),
+            text=None,
+        )
+        for task in FEATURES
+    ]
     relations = AttentionRelationsConfig(n_prompts=96, n_held_out=48)
     return {
         **heads,
@@ -50,6 +65,7 @@ def demo_experiments() -> dict[str, Shown]:
         **{config.task: (Patching(config), show_patching) for config in patched},
         "ablation": (Ablating(AblatingConfig(task="grammar/facts")), show_ablation),
         "circuit": (Circuits(circuit), show_circuit),
+        **{f"features of {one.task}": (FeatureEffects(one), show_features) for one in features},
     }
 
 
@@ -68,7 +84,7 @@ def remove_old_run(folder: Path, *, experiment: str) -> None:
 def run_demo(out: Path) -> Path:
     """Run every experiment of the demo, print a table for each, and write the page; returns its path."""
     experiments = demo_experiments()
-    folders = {name: out / "runs" / name.replace("/", "-") for name in experiments}
+    folders = {name: out / "runs" / name.replace("/", "-").replace(" ", "-") for name in experiments}
     for name, (experiment, _) in experiments.items():
         remove_old_run(folders[name], experiment=experiment.name)
     results = []

@@ -24,7 +24,7 @@ UNKNOWN_OPTIONS = {"ignore_unknown_options": True}
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[--KEY.PATH=VALUE]...", help="Values to override.")]
 
 WandbMode = Annotated[str, typer.Option("--wandb", help="Log to W&B: auto, online, offline or off.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out; start it if there is none.")]
 
 
 @app.callback()
@@ -60,6 +60,7 @@ def run(
         raise typer.BadParameter("--resume goes on with the run in --out; say which folder that is")
     experiment = load_experiment(config, parse_overrides(overrides or []))
     folder = out or Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    _tell_if_new(folder, resume=resume)
     with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
     show_summary(result, folder)
@@ -110,18 +111,38 @@ def report(
 @app.command()
 def features(
     folder: Annotated[Path, typer.Argument(help="A run of sae_features, or a folder of features.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("features.html"),
+    out: Annotated[Path | None, typer.Option(help="The page; features.html if nothing else is asked for.")] = None,
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Features",
-    labels: Annotated[Path | None, typer.Option(help="CSV of your own labels: latent, label.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV of your own labels: latent, label. Others are made of token counts, marked heuristic."),
+    ] = None,
+    latents: Annotated[str | None, typer.Option(help="Only these, such as 3,17,40-49.")] = None,
+    neuronpedia: Annotated[Path | None, typer.Option(metavar="DIR", help="Export in Neuronpedia's JSON.")] = None,
+    sheets: Annotated[Path | None, typer.Option(metavar="DIR", help="Write rating sheets; needs --raters.")] = None,
+    raters: Annotated[str, typer.Option(help="Names of the raters, such as anna,ben.")] = "",
+    mixed: Annotated[int, typer.Option(min=0, help="Controls on the sheets: excerpts of different features.")] = 5,
 ) -> None:
-    """Write a self-contained HTML page to search, sort and read features by."""
-    from interp_lab.sae.dashboard import read_labels, write_dashboard
-    from interp_lab.sae.features import FeatureStore
+    """Write a self-contained HTML page to search, sort and read features by; rating sheets; Neuronpedia's JSON.
 
-    inside = folder / "features"
-    store = FeatureStore.open(inside if inside.is_dir() else folder)
-    named = read_labels(labels, n_latents=store.n_latents) if labels else None
-    typer.echo(f"wrote {write_dashboard(store, out, labels=named, title=title)}")
+    Sheets without --latents hold 30 features, drawn at random. Read filled ones back with `interp-lab ratings`.
+    """
+    from interp_lab.cli.features import Wanted, write_features
+
+    if (sheets is None) != (not raters):
+        raise typer.BadParameter("--sheets DIR and --raters a,b go together; give both")
+    wanted = Wanted(out, title, labels, latents, neuronpedia, sheets, tuple(raters.split(",")), mixed)
+    for line in write_features(folder, wanted):
+        typer.echo(line)
+
+
+@app.command()
+def ratings(folder: Annotated[Path, typer.Argument(help="A folder of rating sheets that came back.")]) -> None:
+    """Read filled rating sheets: agreement between raters, features above mixed controls, and the ratings as CSV."""
+    from interp_lab.cli.features import read_sheets
+
+    for line in read_sheets(folder):
+        typer.echo(line)
 
 
 @app.command()
@@ -149,6 +170,7 @@ def train_organism(
 
     experiment = training_of(name, parse_overrides(overrides or []))
     folder = out / name
+    _tell_if_new(folder, resume=resume)
     with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
     show_summary(result, folder)
@@ -171,6 +193,14 @@ def init_task(path: Annotated[Path, typer.Argument(help="The file to write, such
 
     write_template(path)
     typer.echo(f"wrote {path}; change its lines, then use it as a task by its path")
+
+
+def _tell_if_new(folder: Path, *, resume: bool) -> None:
+    """Say that `--resume` finds nothing, so that a mistyped folder is noticed before hours have gone by."""
+    from interp_lab.runs.folder import RECORD
+
+    if resume and not (folder / RECORD).is_file():
+        typer.echo(f"nothing to resume in {folder}: starting anew", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,6 +19,8 @@ console = Console()
 
 _EDGES = 12
 """Of a circuit that are printed; the page has all."""
+_FEATURES = 4
+"""Features that are printed."""
 _COMPACT: dict[str, Any] = {
     "box": box.SIMPLE_HEAD,
     "show_edge": False,
@@ -196,6 +198,24 @@ def show_circuit(result: Any) -> None:  # noqa: ANN401 - a CircuitsResult
     console.print(table)
     console.print(f"the {min(_EDGES, len(frame))} largest of {len(frame)}", style="dim", highlight=False)
     console.print(result.summary() + "\n", highlight=False, soft_wrap=True)
+
+
+def show_features(result: Any) -> None:  # noqa: ANN401 - a FeatureEffectsResult
+    """Print the features with a claim: where they fire, what is lost without them, beside directions, and the grade."""
+    c, frame = result.config, result.tables()["features"]
+    done = str(c.operations[0])
+    table = Table(title=f"{c.task} in {c.model}: features ({done}; {result.unit})", **_COMPACT)
+    for column in ("feature", "fires on", "lost", "random", "held-out templates", "grade"):
+        table.add_column(column, no_wrap=column != "fires on")
+    for row in frame.head(_FEATURES).to_dict("records"):
+        again = raw_text(row, "held_out") if row["held_out"] == row["held_out"] else ""
+        grade = row["grade"][:1].upper()
+        random = f"{row['random']:.2f}"
+        table.add_row(str(row["feature"]), row["fires_on"], raw_text(row, "lost"), random, again, grade)
+    console.print(table)
+    legend = "random: directions of the same length at the same tokens; R replicated, C causal, D descriptive"
+    console.print(legend, style="dim", highlight=False, soft_wrap=True)
+    console.print("\n".join(result.summary().splitlines()[:2]) + "\n", highlight=False, soft_wrap=True)
 
 
 def raw_text(row: dict[str, Any], name: str) -> str:

@@ -4,7 +4,7 @@ from interp_lab.interventions.applied import applied
 from interp_lab.interventions.combined import Combined
 from interp_lab.interventions.directional import project_out
 from interp_lab.interventions.intervention import Intervention, Place, require_intervention
-from interp_lab.interventions.op import Op, apply_op, decoder_rows
+from interp_lab.interventions.op import Op, apply_op, decoder_rows, require_codec
 from interp_lab.interventions.overlap import require_apart, require_members_apart, sites_overlap
 from interp_lab.interventions.values import Ablation, ablations, patches, reference_values, shared_prefix
 
@@ -22,6 +22,7 @@ __all__ = [
     "project_out",
     "reference_values",
     "require_apart",
+    "require_codec",
     "require_intervention",
     "require_members_apart",
     "shared_prefix",

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.hooks import Edit, require_editable, require_site, site_index
-from interp_lab.interventions.op import Op, apply_op, apply_to_latents
+from interp_lab.interventions.op import Op, apply_op, apply_to_latents, require_codec
 from interp_lab.types import Codec, HookedModel, Site
 
 
@@ -47,6 +47,8 @@ class Intervention:
             raise ValueError(
                 f"{self.name!r} has {len(self.sites)} sites but {len(self.payloads)} payloads; give one each"
             )
+        if self.codec is not None:
+            require_codec(self.codec)
         for site, payload in zip(self.sites, self.payloads, strict=True):
             _require_usable(self, site, payload)
 

@@ -60,7 +60,8 @@ def apply_to_latents(
 
     All latents are read before any is changed: with several, their order makes no difference. Where no latent changes
     the activation comes back bit by bit. A codec that tells its decoder's rows (`decoder_rows`) is decoded for what
-    changes only: one row per latent that is named, in place of the whole dictionary twice.
+    changes only: one row per latent that is named, in place of the whole dictionary twice. Rows are looked up for each
+    prompt where prompts differ in their latents, unless that would take more memory than the activation or its latents.
 
     Args:
         payload: one number per latent, broadcastable to `latents`.
@@ -73,9 +74,27 @@ def apply_to_latents(
     index = latents.expand(*read.shape[:-1], latents.shape[-1])
     before = read.gather(-1, index)
     after = apply_op(op, before, payload)
-    if rows is None or index.shape[-1] * FEW > read.shape[-1]:
+    if rows is None or index.shape[-1] * FEW > read.shape[-1] or not _fits(latents, rows, activation, read):
         return activation + _decoded(codec, read, read.scatter(-1, index, after), rows=rows)
     return activation + torch.einsum("...c,...cd->...d", after - before, rows[latents].to(before))
+
+
+def _fits(latents: Tensor, rows: Tensor, *beside: Tensor) -> bool:
+    """Whether the rows of latents, prompt by prompt, have no more entries than the largest of what is there already."""
+    return latents.numel() * rows.shape[-1] <= max(tensor.numel() for tensor in beside)
+
+
+def require_codec(codec: Codec) -> None:
+    """Refuse a codec whose latents alone are no activation, since it rescales each token by a norm of its own.
+
+    Raises: ValueError.
+    """
+    if getattr(codec, "rescales_tokens", False):
+        raise ValueError(
+            f"{getattr(codec, 'where', 'the codec')} divides each token by its own norm and decodes with the norm of "
+            "whatever it encoded last, so that a change of a latent has no size of its own; intervene through an "
+            "autoencoder with normalize_activations='none'"
+        )
 
 
 def decoder_rows(codec: Codec) -> Float[Tensor, "latent d_in"] | None:

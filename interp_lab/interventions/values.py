@@ -97,13 +97,12 @@ def _reference_payloads(
     n: int | None,
     seed: int,
 ) -> list[Tensor]:
-    reference = _given(reference, kind)
-    values = reference_values(model, sites, reference, mask=mask)
+    values = reference_values(model, sites, _given(reference, kind), mask=mask)
     if kind is Ablation.MEAN:
         return [value.mean(0) for value in values]
     if n is None:
         raise ValueError("resample ablation draws one reference prompt per ablated prompt; give n_examples=")
-    drawn = torch.randint(len(reference), (n,), generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randint(len(values[0]), (n,), generator=torch.Generator().manual_seed(seed))
     return [value[drawn.to(value.device)] for value in values]
 
 
@@ -138,8 +137,7 @@ def _template_payloads(
     missing = next((name for name in templates if name not in rows), None)
     if missing is not None:
         raise ValueError(f"no reference prompt is of template {missing!r}; add some, or leave its prompts out")
-    order = {name: nth for nth, name in enumerate(rows)}
-    own = torch.tensor([order[name] for name in templates])
+    own = torch.tensor([[*rows].index(name) for name in templates])
     values = reference_values(model, sites, reference, mask=mask)
     return [torch.stack([v[own_rows].mean(0) for own_rows in rows.values()])[own.to(v.device)] for v in values]
 
@@ -245,8 +243,8 @@ def reference_values(
     kept: list[list[Tensor]] = [[] for _ in sites]
     for rows in torch.arange(len(tokens)).split(batch_size):
         found = capture(model, tokens[rows], hooks, mask=None if mask is None else mask[rows])
-        found = {hook: value.clone() for hook, value in found.items()}  # of inference mode: no use to autograd
         for values, site in zip(kept, sites, strict=True):
             own = None if positions is None or site.position is not None else positions[rows]
-            values.append(found[site.hook][site_index(found[site.hook], site, positions=own)])
+            there = found[site.hook].clone()  # of inference mode: no use to autograd
+            values.append(there[site_index(there, site, positions=own)])
     return [values[0] if len(values) == 1 else torch.cat(values) for values in kept]

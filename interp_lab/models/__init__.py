@@ -8,7 +8,7 @@ from interp_lab.models.build import build_hooked
 from interp_lab.models.forward import forward_from
 from interp_lab.models.identity import declare_identity, identity_of
 from interp_lab.models.load import known_models, load_model
-from interp_lab.models.shape import is_bridge, is_causal, n_heads, n_key_value_heads, norms_after
+from interp_lab.models.shape import is_bridge, is_causal, n_heads, n_key_value_heads, norm_kind, norms_after
 
 __all__ = [
     "build_hooked",
@@ -21,5 +21,6 @@ __all__ = [
     "load_model",
     "n_heads",
     "n_key_value_heads",
+    "norm_kind",
     "norms_after",
 ]

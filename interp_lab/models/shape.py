@@ -29,3 +29,16 @@ def norms_after(model: HookedModel) -> bool:
 def is_causal(model: HookedModel) -> bool:
     """Whether no position can depend on a later one."""
     return getattr(model.cfg, "attention_dir", "causal") == "causal"
+
+
+def norm_kind(model: HookedModel) -> str | None:
+    """Return what the final norm does besides its weights: `LN` centres and scales, `RMS` scales, `None` neither.
+
+    Raises: ValueError, for any other.
+    """
+    kind = model.cfg.normalization_type
+    if kind not in (None, "LN", "LNPre", "RMS", "RMSPre"):
+        raise ValueError(f"a final norm of type {kind!r} cannot be taken apart; use a model with LN, RMS or none")
+    if kind is None:
+        return None
+    return "RMS" if kind.startswith("RMS") or getattr(model.cfg, "final_rms", False) else "LN"

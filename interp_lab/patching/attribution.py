@@ -10,6 +10,7 @@ from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
 from interp_lab.gradients import EMBED, difference, gradients_of, run_with_graph, through_decoder
+from interp_lab.interventions import require_codec
 from interp_lab.metrics import Metric, require_finite
 from interp_lab.patching.gradients import (
     PatchDirection,
@@ -74,18 +75,22 @@ def attribution(
         groups: sites that are patched together.
         steps: 1 for attribution patching; from 2 on, midpoints of integrated gradients.
         positions: where each prompt is patched, for sites that name no position.
-        codecs: by hook name; the sites there are their latents, and what they do not reconstruct stays as it is.
+        codecs: by hook name; the sites there are their latents, and what they do not reconstruct stays as it is. Where
+            activations are split by head, they read the heads side by side.
         mask: True at tokens, False at padding; needed for left-padded prompts.
         batch_size: pairs per pass.
 
     Raises: ValueError, for prompts that are not aligned, a pair of equal ones, groups that come twice or whose sites
-        overlap, sites that the model has not, a metric without gradient, or estimates that are NaN or inf.
+        overlap, sites that the model has not, a metric without gradient, estimates that are NaN or inf, or a codec
+        that rescales each token by a norm of its own.
     Source: Nanda 2023 (attribution patching); Syed et al. 2023, arXiv 2310.10348; Sundararajan et al. 2017, arXiv
         1703.01365 (integrated gradients); Hanna et al. 2024, arXiv 2403.17806 (along the inputs; we take midpoints).
     """
     if steps < 1:
         raise ValueError(f"steps={steps} is not a number of gradients; use 1 for attribution patching, or more")
     codecs = codecs or {}
+    for codec in codecs.values():
+        require_codec(codec)
     runs = paired_runs(model, clean, corrupted, direction=direction, mask=mask, positions=positions)
     n_pos = clean.shape[1]
     sites = require_groups(model, groups, n_pos=n_pos, per_prompt=positions is not None, latents_of=codecs)
@@ -127,12 +132,15 @@ def _of_batch(
     else:
         base, values = run_plainly(model, runs.base, hooks, metric, options=runs.options())
         gradients = _mean_gradients(model, runs, hooks, metric, ends=(base[EMBED], donor[EMBED]), steps=steps)
-    terms = {
-        hook: _codec_terms(codecs[hook], donor[hook], base[hook].detach(), gradient)
-        if hook in codecs
-        else gradient * difference(donor[hook], base[hook].detach())
-        for hook, gradient in gradients.items()
-    }
+    terms = {}
+    for hook, gradient in gradients.items():
+        there, here = donor[hook], base[hook].detach()
+        if hook not in codecs:
+            terms[hook] = gradient * difference(there, here)
+        elif Site(hook).has_head_axis:
+            terms[hook] = _codec_terms(codecs[hook], *(part.flatten(-2) for part in (there, here, gradient)))
+        else:
+            terms[hook] = _codec_terms(codecs[hook], there, here, gradient)
     embedded = gradients[EMBED] * difference(donor[EMBED], base[EMBED].detach())
     return site_sums(terms, sites, positions=runs.positions), values.detach(), lent, embedded.flatten(1).sum(1)
 

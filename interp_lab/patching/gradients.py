@@ -115,8 +115,11 @@ def require_groups(
         require_editable(model, site.hook)
         if per_prompt and site.position is not None:
             raise ValueError(f"each prompt has a position, and {site} has one of its own; give one or the other")
-        if site.hook in latents_of and site.has_head_axis:
-            raise ValueError(f"{site} is split by head, and its codec is not; attribute to its heads without a codec")
+        if site.hook in latents_of and (site.by_query or site.head is not None):
+            raise ValueError(
+                f"{site} is split by head, and its codec reads all heads of a token side by side; name no head, or "
+                "attribute to heads without a codec"
+            )
     return sites
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.metrics import Metric
+from interp_lab.models import norm_kind
 from interp_lab.types import HookedModel
 
 
@@ -82,19 +83,6 @@ def combination_of(metric: Metric, logits: Float[Tensor, "batch pos d_vocab"]) -
         f"metric {metric.name!r} is not a fixed combination of logits, so parts of the model do not add up to it; use "
         "metrics.logit_difference"
     )
-
-
-def norm_kind(model: HookedModel) -> str | None:
-    """Return what the final norm does besides its weights: `LN` centres and scales, `RMS` scales, `None` neither.
-
-    Raises: ValueError, for any other.
-    """
-    kind = model.cfg.normalization_type
-    if kind not in (None, "LN", "LNPre", "RMS", "RMSPre"):
-        raise ValueError(f"a final norm of type {kind!r} cannot be taken apart; use a model with LN, RMS or none")
-    if kind is None:
-        return None
-    return "RMS" if kind.startswith("RMS") or getattr(model.cfg, "final_rms", False) else "LN"
 
 
 def through_frozen_norm(

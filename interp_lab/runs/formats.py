@@ -123,10 +123,26 @@ def encode_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
         # From a strided view safetensors 0.8 stores the wrong numbers, silently.
         numbers = {name: np.asarray(array, order="C") for name, array in arrays.items() if name not in texts}
         header = {name: json.dumps(array.tolist()) for name, array in texts.items()}
-        return safetensors.numpy.save(numbers, metadata=header)
+        return with_sorted_header(safetensors.numpy.save(numbers, metadata=header))
     except SafetensorError as error:
         kinds = ", ".join(f"{name}: {array.dtype}" for name, array in arrays.items())
         raise ValueError(f"arrays cannot be stored ({kinds}): {error}; put other things into tables()") from error
+
+
+def with_sorted_header(data: bytes) -> bytes:
+    """Return a safetensors file with the entries of its metadata in alphabetical order.
+
+    safetensors writes them in the order of a hash map, which differs from file to file: equal content would have
+    unequal checksums.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    if "__metadata__" not in header:
+        return data
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of eight bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def decode_arrays(data: bytes) -> dict[str, np.ndarray]:

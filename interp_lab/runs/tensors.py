@@ -8,6 +8,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from interp_lab.runs.files import write_atomic
+from interp_lab.runs.formats import with_sorted_header
 
 
 class TensorFileError(ValueError):
@@ -17,7 +18,7 @@ class TensorFileError(ValueError):
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, header: Mapping[str, str]) -> None:
     """Write tensors, whole or not at all; the folder must exist."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_atomic(path, save(plain, dict(header)))
+    write_atomic(path, with_sorted_header(save(plain, dict(header))))
 
 
 def load_tensors(

@@ -9,11 +9,12 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from interp_lab.config import Config, ModelConfig
 from interp_lab.sae.activations import ActivationsConfig, TextConfig
+from interp_lab.sae.activations.config import GRAMMAR
 from interp_lab.sae.evaluation import EvaluationConfig
 from interp_lab.sae.training import SaeConfig, TrainingConfig, grid
 from interp_lab.sae.training.architectures import BatchTopKSae, MatryoshkaSae
 
-TAKEN = re.compile(r"mean|zero|(pca|random)_\d.*")
+TAKEN = re.compile(r"mean|zero|(pca|random|data)_\d.*|own_.*")
 """Names of baselines in the evaluation, which no autoencoder can have."""
 
 
@@ -89,17 +90,25 @@ class SaeTrainingConfig(ModelConfig):
                 f"text.part={self.text.part!r}: the rest is for judging; set 'train', and choose text.held_out_share"
             )
         judged, ours = self.evaluation.text, self.text
-        same = (judged.source, judged.part) == (ours.source, "held_out")
-        if same and judged.held_out_share > ours.held_out_share:
+        same = judged.source == ours.source
+        if same and ours.source != GRAMMAR and (judged.column, judged.unit) != (ours.column, ours.unit):
+            raise ValueError(
+                f"evaluation.text cuts {ours.source!r} into other documents (column {judged.column!r}, unit "
+                f"{judged.unit!r}) than text (column {ours.column!r}, unit {ours.unit!r}): what is in both would not "
+                "be noticed; set evaluation.text.column and evaluation.text.unit to those of text"
+            )
+        if same and judged.part == "held_out" and judged.held_out_share > ours.held_out_share:
             raise ValueError(
                 f"evaluation.text.held_out_share={judged.held_out_share} reaches into what is trained on; raise "
                 f"text.held_out_share={ours.held_out_share} to it"
             )
         if self.text.held_out_share + self.calibration_share >= 1:
             raise ValueError("text.held_out_share and calibration_share leave nothing to train on; lower one")
+        # Another seed of the grammar, length or packing makes no other documents of the same words: sides hold.
         unknown = sorted(self.grids.keys() - self.training.saes.keys())
         if unknown:
             raise ValueError(f"grids of {', '.join(unknown)}: training.saes has {', '.join(self.training.saes)}")
+        self._require_one_value()
         names = self.all_trained.saes
         taken = next((name for name in names if TAKEN.fullmatch(name)), None)
         if taken is not None:
@@ -112,6 +121,22 @@ class SaeTrainingConfig(ModelConfig):
                 f"n_calibrated={self.n_calibrated} is less than a batch of {self.training.batch_size}; raise it"
             )
         return self
+
+    def _require_one_value(self) -> None:
+        """Refuse a value that the axis of a grid replaces: whoever set it would not be heard.
+
+        A value that is the default may have been set as well, but a config that was written out has them all.
+        """
+        for name, axes in self.grids.items():
+            base = self.training.saes[name]
+            plain = SaeConfig(architecture=type(base.architecture)())
+            for key, values in axes.items():
+                own, default = (_at(key, one.as_dict()) for one in (base, plain))
+                if own != default:
+                    raise ValueError(
+                        f"training.saes.{name}.{key}={own!r} and grids.{name}.{key}={list(values)!r} set the same: "
+                        f"leave out the first, or change the grid (--grids.{name}.{key}=[{own!r}])"
+                    )
 
     @property
     def all_trained(self) -> TrainingConfig:
@@ -135,6 +160,13 @@ class SaeTrainingConfig(ModelConfig):
         """Return the activations at the hook point on some text."""
         keeping = self.activations.model_dump(include={"dtype", "exclude_special", "windows_at_once", "shard_bytes"})
         return ActivationsConfig(hooks=(self.hook,), text=text, n_tokens=n_tokens, **keeping)
+
+
+def _at(key: str, values: Any) -> Any:  # noqa: ANN401 - plain data, from a mapping of mappings
+    """Return the value at a dotted key; `None` where there is none, which `grid` then refuses by name."""
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
 
 
 def _spread(training: TrainingConfig, grids: Mapping[str, Mapping[str, tuple[Any, ...]]]) -> TrainingConfig:

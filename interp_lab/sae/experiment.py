@@ -88,7 +88,7 @@ class SaeTraining(ModelExperiment[SaeTrainingConfig, SaeTrainingResult]):
             shutil.rmtree(folder / own, ignore_errors=True)
         saes = {name: self._loaded(folder / IN_RUN / name, model) for name in config.all_trained.saes}
         for name in saes:
-            tracker.log_artefact(name, folder / IN_RUN / name, kind="sae")
+            tracker.log_artefact(f"{Path(config.model).name}/{config.hook}/{name}", folder / IN_RUN / name, kind="sae")
         rows = without_superseded(decode_rows((folder / METRICS).read_bytes(), path=folder / METRICS))
         return SaeTrainingResult(
             config=config,

@@ -17,6 +17,7 @@ from interp_lab.sae.activations import (
     stream_activations,
 )
 from interp_lab.sae.activations.documents import documents_of, side_of
+from interp_lab.sae.activations.reading import TooLittleTextError
 from interp_lab.sae.config import SaeTrainingConfig
 from interp_lab.sae.evaluation.fitting import reading_config
 from interp_lab.sae.source import ActivationSource
@@ -50,7 +51,14 @@ def material(model: HookedModel, config: SaeTrainingConfig, *, folder: Path, pro
     """
     judged = judged_text(model, config)
     calibration = calibration_text(model, config) if config.needs_calibration else None
-    read = _read(model, config, folder=folder, progress=progress)
+    try:
+        read = _read(model, config, folder=folder, progress=progress)
+    except TooLittleTextError as error:
+        training = config.training
+        raise ValueError(
+            f"text to train on: {error}; or read it more often: training.n_tokens={training.n_tokens} with "
+            f"training.epochs={training.epochs} needs {config.n_read} tokens, with more epochs fewer"
+        ) from error
     require_disjoint(read, judged)
     if calibration is None:
         return Material(read.source(config.hook), None)

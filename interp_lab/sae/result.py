@@ -47,13 +47,15 @@ class SaeTrainingResult(Found):
         """Return flat numbers: those of the evaluation (`NAME.l0`, `NAME.r2`, ...), and what training says.
 
         `NAME.dead_share` (of the latents, by the criterion in the table; NaN if training was too short for that),
-        `NAME.dead_never` (how many never fired while training), `NAME.final_loss` (of the last batch);
+        `NAME.dead_never` (how many never fired while training), `NAME.final_mse` (squared error of reconstruction on
+        the last batch), `NAME.final_loss` (with what the training adds to it: penalties, and the auxiliary loss);
         `activations.mean_share` and so on, before training.
         """
         found = self.evaluation.metrics()
         for one in self.made:
             found[f"{one.name}.dead_share"] = self.dead_share(one)
             found[f"{one.name}.dead_never"] = float(one.dead.n_never)
+            found[f"{one.name}.final_mse"] = float(self.curves.of(one.name, "loss_mse")[-1])
             found[f"{one.name}.final_loss"] = float(self.curves.of(one.name, "loss")[-1])
         before = preflight_row(self.preflight).items()
         return found | {name.replace("preflight/", "activations."): value for name, value in before}
@@ -76,8 +78,12 @@ class SaeTrainingResult(Found):
         return sections.sections(self, self.tables(), self.figures())
 
     def claims(self) -> list[Claim]:
-        """Return none: how well activations are reconstructed is a description, and no sentence about the model."""
-        return []
+        """Return those of the evaluation: what is kept of the predictions in place of the activations, spliced in.
+
+        They hold of autoencoders made here as of any others: documents to judge on are neither trained nor calibrated
+        on, and nothing is chosen by them. What training says of itself is description, and claims nothing.
+        """
+        return self.evaluation.claims()
 
     def summary(self) -> str:
         """Return what was trained, and what each autoencoder keeps on held-out text."""

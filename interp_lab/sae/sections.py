@@ -30,7 +30,7 @@ def sections(found: Found, tables: Mapping[str, pd.DataFrame], figures: Mapping[
     before = Section(
         title="What the activations are like, before training",
         causal=False,
-        suggests=texts.activations_suggest(found.preflight),
+        suggests=texts.activations_suggest(found.preflight, config.all_trained.saes.values()),
         does_not_show=texts.ACTIVATIONS_DO_NOT_SHOW,
         tables=there(tables, "activations"),
     )

@@ -10,6 +10,7 @@ from interp_lab.sae.training import Preflight, SaeConfig
 
 SHOWN = ("l0", "r2", "ce_recovered_zero", "ce_recovered_mean")
 """What the table of autoencoders has of the evaluation; the whole is in its own tables."""
+_FINAL = {"mse": "loss_mse", "loss": "loss"}
 _SPARSITY = ("k", "l1_coefficient", "l0_coefficient", "most")
 _WHAT = {
     "mean_norm": "mean norm",
@@ -26,8 +27,10 @@ def autoencoders_table(found: Found) -> pd.DataFrame:
     """Return one row per autoencoder: what it is, held-out figures with their intervals over documents, and the dead.
 
     Columns: `name`, `architecture`, `sparsity` (the setting that makes it sparse), `latents`, `seed`, `tokens` trained
-    on; each of `SHOWN`, with `_low` and `_high`; `dead` (share of the latents) while training, by the `dead_criterion`;
-    `advice` on them, if there is any; `threshold_before` and `threshold`, where one was calibrated.
+    on; `final_mse` and `final_loss` of the last batch (squared error of reconstruction, and with what training adds to
+    it: only the first can be compared between architectures); each of `SHOWN`, with `_low` and `_high`; `dead` (share
+    of the latents) while training, by the `dead_criterion`; `advice` on them, if there is any; `threshold_before` and
+    `threshold`, where one was calibrated.
     """
     config, shared = found.config, found.config.all_trained
     measured = found.evaluation.table().set_index("name")
@@ -36,6 +39,7 @@ def autoencoders_table(found: Found) -> pd.DataFrame:
         own = shared.saes[one.name]
         row: dict[str, object] = {"name": one.name, "architecture": own.architecture.kind, "sparsity": sparsity(own)}
         row |= {"latents": one.dead.n_latents, "seed": own.seed, "tokens": shared.n_steps * shared.batch_size}
+        row |= {f"final_{end}": float(found.curves.of(one.name, name)[-1]) for end, name in _FINAL.items()}
         for metric in SHOWN:
             row |= {f"{metric}{end}": measured.loc[one.name, f"{metric}{end}"] for end in ("", "_low", "_high")}
         row |= {"dead": found.dead_share(one), "dead_criterion": one.dead.criterion, "advice": one.dead.advice}

@@ -72,7 +72,8 @@ def distinct_texts(
     source, found = behaviour(name.behaviour), dict[str, Example]()
     for times in (1, 2, 4):  # a longer draw begins with a shorter one
         rng, found = np.random.default_rng(seed), {}
-        for example in source.sample(times * n + n // 4, seed=seed, reserved=reserved):
+        drawn = source.sample(times * n + n // 4, seed=seed, reserved=reserved)
+        for example in drawn:
             if name.latent == RANDOM:
                 example = replace(example, latents={**example.latents, RANDOM: bool(rng.random() < 0.5)})
             if values is None or example.latents[name.latent] in values:
@@ -80,7 +81,10 @@ def distinct_texts(
         if len(found) >= n:
             break
     if len(found) < n // 2:
+        among = "" if values is None else f" and have {name} among {', '.join(map(repr, values))}"
+        kind = "reserved templates" if reserved else "ordinary templates"
         raise ValueError(
-            f"of {4 * n} texts only {len(found)} differ and have {name} among {values}; ask for fewer than {n}"
+            f"of {len(drawn)} texts of {name.behaviour} ({kind}) only {len(found)} differ{among}; ask for fewer "
+            f"than {n}"
         )
     return list(found.values())[:n]

@@ -38,6 +38,7 @@ class WandbRecord:
     run_id: str
     project: str
     name: str
+    group: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
     """Logged rows in order; besides what was logged they have W&B's `_step`, `_timestamp` and `_runtime`."""
@@ -102,6 +103,7 @@ def _assemble(messages: Iterator[Any], *, path: Path) -> WandbRecord:
         run_id=run.run_id,
         project=run.project,
         name=run.display_name,
+        group=run.run_group,
         config={key: value for key, value in config.items() if not key.startswith("_wandb")},
         history=tuple(_values(row.item) for row in found.get("history", [])),
         summary=_fold(found.get("summary", [])),

@@ -12,6 +12,7 @@ from urllib.request import getproxies
 
 from interp_lab.config import Config
 from interp_lab.experiment import Tracker
+from interp_lab.runs.folder import RECORD, read_record
 from interp_lab.types import nearest
 from interp_lab.wandb_bridge.tracker import LOGGER, LazyTracker, WandbStatus, WandbTracker, delivery_errors
 
@@ -40,6 +41,9 @@ limit, and 15). A setting given in the environment (`WANDB_INIT_TIMEOUT`, ...) i
 def tracking(mode: str, config: Config, *, directory: Path) -> Generator[Tracker | None]:
     """Track with W&B for the length of the block; an exception marks the run as failed.
 
+    A run that is resumed is another of W&B's, for an offline one cannot be gone on with: all that wrote to one folder
+    have the same group (unless `WANDB_RUN_GROUP` names one).
+
     The W&B run is opened when the first thing is logged: work that is refused before it begins leaves none behind.
 
     Args:
@@ -52,7 +56,9 @@ def tracking(mode: str, config: Config, *, directory: Path) -> Generator[Tracker
         yield None
         return
     home = Path(os.environ.get("WANDB_DIR", directory.parent))
-    tracker = LazyTracker(lambda: start_run(config, directory=home, mode=mode, name=directory.name))
+    tracker = LazyTracker(
+        lambda: start_run(config, directory=home, mode=mode, name=directory.name, group=_group_of(directory))
+    )
     failed = True
     try:
         yield tracker
@@ -61,8 +67,21 @@ def tracking(mode: str, config: Config, *, directory: Path) -> Generator[Tracker
         tracker.finish(exit_code=int(failed))
 
 
+def _group_of(directory: Path) -> str | None:
+    """Return what stays the same of a run folder however often it is resumed: its name and when it was begun."""
+    if "WANDB_RUN_GROUP" in os.environ or not (directory / RECORD).is_file():
+        return None
+    return f"{directory.name[:100]} {read_record(directory).created}"
+
+
 def start_run(
-    config: Config, *, directory: Path, mode: str = "auto", project: str | None = None, name: str | None = None
+    config: Config,
+    *,
+    directory: Path,
+    mode: str = "auto",
+    project: str | None = None,
+    name: str | None = None,
+    group: str | None = None,
 ) -> WandbTracker:
     """Open a W&B run, or attach to the one that is open; what was asked for and what came of it is in `status`.
 
@@ -74,6 +93,7 @@ def start_run(
         mode: `auto` is online if a key and the server are there, `online` tries for longer, `offline` never does,
             `off` does not import wandb. `WANDB_MODE` can make it more private, not less.
         project: by default `WANDB_PROJECT`, or else `interp-lab`.
+        group: under which W&B shows runs that belong together.
 
     Raises: ValueError, for an unknown mode or a project name that W&B refuses.
     """
@@ -95,6 +115,7 @@ def start_run(
             dir=directory,
             project=project or os.environ.get("WANDB_PROJECT", "interp-lab"),
             name=name,
+            group=group,
             config=config.flat(),
             settings=settings,
         )

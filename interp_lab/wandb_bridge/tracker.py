@@ -180,8 +180,11 @@ def delivery_errors() -> tuple[type[Exception], ...]:
 
 
 def artifact_name(name: str) -> str:
-    """Return a name that W&B takes for an artifact: letters without accents, digits, `_`, `.` and `-`, at most 128."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128]
+    """Return a name that W&B takes for an artifact: letters without accents, digits, `_`, `.` and `-`, at most 128.
+
+    Of a longer one the end is kept, which is what tells the artefacts of a run apart.
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[-128:]
 
 
 def plain_table(table: pd.DataFrame) -> pd.DataFrame:

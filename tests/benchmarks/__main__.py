@@ -14,16 +14,31 @@ from tests.benchmarks import (
     input_attribution,
     patching,
     probes,
+    sae_features,
     saes,
     similarity,
     statistics,
 )
 from tests.benchmarks.harness import measure
 
+MODULES = (
+    attention,
+    circuits,
+    decoding,
+    input_attribution,
+    patching,
+    probes,
+    sae_features,
+    saes,
+    similarity,
+    statistics,
+)
+"""Each with its `comparisons`."""
+
 
 def main() -> None:
     table = Table("what", "reference", "ours (ms)", "reference (ms)", "ratio", "rounds from-to")
-    for module in (attention, circuits, decoding, input_attribution, patching, probes, saes, similarity, statistics):
+    for module in MODULES:
         for comparison in module.comparisons():
             timing = measure(comparison)
             table.add_row(

@@ -136,7 +136,7 @@ class RandomTopK:
 def many_features(n_latents: int) -> tuple:
     rows = torch.nn.functional.normalize(torch.randn(n_latents, 128, generator=torch.Generator().manual_seed(0)), dim=1)
     return load_model("organism", device="cpu"), Dictionary(
-        "random", "blocks.2.hook_resid_post", RandomTopK(rows), n_latents
+        "random", "blocks.2.hook_resid_post", RandomTopK(rows), n_latents, rows=rows
     )
 
 

@@ -56,7 +56,8 @@ class TestRun:
         assert call("run", CONFIG, "--out", str(out), *QUICK) == 1
         assert "error: " in capsys.readouterr().err
         assert call("run", CONFIG, "--out", str(out), "--resume", *QUICK) == 0
-        assert capsys.readouterr().out == printed
+        told = capsys.readouterr()
+        assert (told.out, "nothing to resume" in told.err) == (printed, False)
 
 
 class TestOverrides:
@@ -116,6 +117,11 @@ class TestErrors:
     def test_resume_needs_a_folder(self, capsys):
         assert call("run", CONFIG, "--resume") == 2
         assert "--out" in capsys.readouterr().err
+
+    def test_resume_says_that_there_is_nothing_to_go_on_with(self, tmp_path, capsys):
+        out = str(tmp_path / "typo")
+        assert call("run", CONFIG, "--out", out, "--resume", *QUICK, "--model=compiled/nothing") == 1
+        assert capsys.readouterr().err.startswith(f"nothing to resume in {out}: starting anew\n")
 
     def test_a_wrong_name_leaves_the_folder_free_for_the_right_one(self, tmp_path, capsys):
         out = str(tmp_path / "run")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from interp_lab.engine import sweep
@@ -93,6 +94,34 @@ class TestNothing:
             for each in nothing:
                 with applied(model, each):
                     assert torch.equal(model(base), plain), silent
+
+
+class Largest(TorchDispatchMode):
+    """Notes how many entries the largest tensor has that anything returns."""
+
+    entries = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor):
+            self.entries = max(self.entries, found.numel())
+        return found
+
+
+class TestMemory:
+    def test_rows_prompt_by_prompt_never_outgrow_the_latents(self):
+        """60 rows of 128 entries for each prompt would be 7680 of them, beside 1024 latents."""
+        _, telling = codecs(d_in=128, n_latents=1024)
+        activation = torch.randn(10, 128, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        every = torch.stack([torch.randperm(1024, generator=torch.Generator().manual_seed(n))[:60] for n in range(10)])
+        with Largest() as seen:
+            found = apply_to_latents(Op.REPLACE, activation, torch.zeros(60).double(), codec=telling, latents=every)
+        assert seen.entries <= max(10 * 1024, telling.down.numel())
+        rows = [
+            apply_to_latents(Op.REPLACE, one[None], torch.zeros(60).double(), codec=telling, latents=own)
+            for one, own in zip(activation, every, strict=True)
+        ]
+        torch.testing.assert_close(found, torch.cat(rows))
 
 
 class TestHeadsSideBySide:

@@ -6,8 +6,8 @@ import math
 def scores(documents):
     """Every figure of a codec, from a list of documents of tokens.
 
-    Each token is a dict: `x`, `rebuilt` (lists of numbers), `latents`, `ce_clean`, `ce`, `ce_zero`, `ce_mean` (`None`
-    where no token follows), `kl`, `kl_zero`, `kl_mean`.
+    Each token is a dict: `x`, `rebuilt` (lists of numbers), `latents`, `ce_clean`, `ce`, `ce_zero`, `ce_mean`,
+    `ce_unigram` (`None` where no token follows), `kl`, `kl_zero`, `kl_mean`.
     """
     tokens = [token for document in documents for token in document]
     n, d = len(tokens), len(tokens[0]["x"])
@@ -28,12 +28,14 @@ def scores(documents):
         "l0": active / n, "r2": 1 - error / variance, "mse": error / n, "cosine": cosine / n, "l2_ratio": ratio / n,
         "relative_bias": squared / inner if inner else math.nan,
     }  # fmt: skip
-    losses = {key: _mean([token[key] for token in tokens if token[key] is not None])
-              for key in ("ce_clean", "ce", "ce_zero", "ce_mean", "kl", "kl_zero", "kl_mean")}  # fmt: skip
+    names = ("ce_clean", "ce", "ce_zero", "ce_mean", "ce_unigram", "kl", "kl_zero", "kl_mean")
+    losses = {key: _mean([token[key] for token in tokens if token[key] is not None]) for key in names}
     found |= {"ce": losses["ce"], "kl": losses["kl"], "ce_rise": losses["ce"] - losses["ce_clean"]}
-    for name in ("zero", "mean"):
+    found["ce_unigram"] = losses["ce_unigram"]
+    for name in ("zero", "mean", "unigram"):
         floor = losses[f"ce_{name}"]
         found[f"ce_recovered_{name}"] = (floor - losses["ce"]) / (floor - losses["ce_clean"])
+    for name in ("zero", "mean"):
         found[f"kl_recovered_{name}"] = 1 - losses["kl"] / losses[f"kl_{name}"]
     return found
 
@@ -46,7 +48,7 @@ def orthogonal_matching_pursuit(target, directions, n):
     """The directions that a greedy search chooses one by one, and what is left of the target, in plain lists."""
     chosen, rest = [], list(target)
     for _ in range(n):
-        score = [sum(a * b for a, b in zip(rest, one, strict=True)) for one in directions]
+        score = [abs(sum(a * b for a, b in zip(rest, one, strict=True))) for one in directions]
         chosen.append(max((i for i in range(len(directions)) if i not in chosen), key=lambda i: score[i]))
         basis = []
         for i in chosen:  # Gram-Schmidt: what is left is orthogonal to all that were chosen

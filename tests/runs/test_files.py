@@ -1,9 +1,12 @@
+import json
 import os
 import stat
 
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
+import torch
 
 from interp_lab.runs import RunError, write_atomic
 from interp_lab.runs.files import fingerprint, read_checked
@@ -17,6 +20,7 @@ from interp_lab.runs.formats import (
     scalars,
     without_superseded,
 )
+from interp_lab.runs.tensors import load_tensors, save_tensors
 
 
 class Killed(BaseException):
@@ -174,6 +178,34 @@ class TestArrays:
         assert back["names"].tolist() == array.tolist()
         assert back["names"].dtype.kind == "U"
         assert back["numbers"].tolist() == [0.0, 0.0]
+
+    def test_of_text_are_the_same_bytes_in_every_process(self):
+        """safetensors alone writes its metadata in the order of a hash map, which is another each time."""
+        arrays = {name: np.array(["x", name]) for name in "fbdaceg"} | {"numbers": np.arange(3, dtype=np.int16)}
+        data = encode_arrays(arrays)
+        header = (
+            '{"__metadata__":{' + ",".join(f'"{name}":"[\\"x\\", \\"{name}\\"]"' for name in "abcdefg") + "},"
+            '"numbers":{"dtype":"I16","shape":[3],"data_offsets":[0,6]}}'
+        ).encode()
+        header += b" " * (-len(header) % 8)
+        assert data == len(header).to_bytes(8, "little") + header + np.arange(3, dtype=np.int16).tobytes()
+        assert {encode_arrays(arrays) for _ in range(20)} == {data}
+
+    def test_of_older_files_are_read_in_whatever_order(self):
+        header = {name: json.dumps([name]) for name in ("b", "a", "träge")}
+        back = decode_arrays(safetensors.numpy.save({"c": np.zeros(2)}, metadata=header))
+        assert {name: array.tolist() for name, array in back.items()} == {
+            "a": ["a"], "b": ["b"], "c": [0.0, 0.0], "träge": ["träge"]
+        }  # fmt: skip
+
+    def test_of_tensors_with_a_header_are_the_same_bytes(self, tmp_path):
+        header = {name: name.upper() for name in "fbdaceg"}
+        tensors = {"w": torch.arange(3.0)}
+        for nth in range(10):
+            save_tensors(tmp_path / str(nth), tensors, header=header)
+        assert len({(tmp_path / str(nth)).read_bytes() for nth in range(10)}) == 1
+        told, back = load_tensors(tmp_path / "0", what="file", way_out="none")
+        assert (told, back["w"].tolist()) == (header, [0.0, 1.0, 2.0])
 
     def test_name_what_can_not_be_stored(self):
         with pytest.raises(ValueError, match=r"names: object.*put other things into tables\(\)"):

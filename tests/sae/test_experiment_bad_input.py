@@ -10,7 +10,7 @@ from interp_lab.sae.config import TAKEN
 from interp_lab.sae.evaluation import evaluate
 from interp_lab.sae.evaluation.evaluate import _TAKEN
 from interp_lab.sae.training import SaeConfig, grid
-from tests.sae.trainings import HOOK, NAMES, small, training
+from tests.sae.trainings import BRIEF, HOOK, NAMES, small, training
 
 
 def refused(tmp_path, told, kind=ValueError, **changes):
@@ -23,7 +23,7 @@ def refused(tmp_path, told, kind=ValueError, **changes):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    training().run(run_dir=folder)
+    training(**BRIEF).run(run_dir=folder)
     return folder
 
 
@@ -63,7 +63,10 @@ class TestRefusedBeforeAnythingIsWritten:
     def test_too_little_text_to_train_on(self, tmp_path, words, where):
         """On disk there are whole shards by then; they are of no use, and taken back."""
         own = {"text.source": str(words), "text.unit": "line", "activations.where": where, "n_calibrated": 64}
-        told = r"the text has \d+ tokens to keep, and n_tokens asks for 1920; give more text.*lower n_tokens"
+        told = r"the text has \d+ tokens to keep, and n_tokens asks for 1920; give more text.*lower n_tokens; or read "
+        told += (
+            r"it more often: training.n_tokens=1920 with training.epochs=1 needs 1920 tokens, with more epochs fewer"
+        )
         refused(tmp_path, told, **own, **{"activations.shard_bytes": 20_000})
 
     def test_too_little_text_to_calibrate_on(self, tmp_path, words):
@@ -159,14 +162,36 @@ class TestConfig:
         ],
     )
     def test_refuses_and_says_why(self, changes, told):
-        with pytest.raises(ConfigError, match=told):
+        with pytest.raises(ConfigError, match=told) as refusal:
             small(**changes)
+        assert len(str(refusal.value)) < 400, "a config is not told as a whole"
+
+    @pytest.mark.parametrize("key", ["architecture.k", "width", "seed"])
+    def test_refuses_a_value_that_a_grid_would_replace_silently(self, key):
+        """As `--training.saes.topk.architecture.k=5000` would be, for whoever forgets the grid in the file."""
+        grids = {"grids": {"topk": {key: [4, 8]}}}
+        told = rf"training.saes.topk.{key}=40 and grids.topk.{key}=\[4, 8\] set the same: leave out the first, or"
+        plain = small(**{"training.saes.topk.width": None})
+        with pytest.raises(ConfigError, match=told):
+            plain.overlaid({**grids, f"training.saes.topk.{key}": 40})
+        assert any(f"{key.rpartition('.')[2]}_8" in name for name in plain.overlaid(grids).all_trained.saes)
+
+    @pytest.mark.parametrize(("column", "unit"), [("body", "paragraph"), ("text", "line")])
+    def test_refuses_to_judge_on_the_same_file_cut_otherwise(self, column, unit):
+        """Its documents have other digests, so that what is in both would not be noticed."""
+        own = {"text.source": "mine.txt", "evaluation.text.source": "mine.txt"}
+        assert small(**own, **{"text.seed": 1, "evaluation.text.seed": 2}), "of no matter: what a document says decides"
+        other = {"evaluation.text.column": column, "evaluation.text.unit": unit}
+        with pytest.raises(ConfigError, match=r"evaluation.text cuts 'mine.txt' into other documents .*unit"):
+            small(**own, **other)
+        assert small(**{**own, "evaluation.text.source": "other.txt"}, **other)
 
     def test_names_of_baselines_are_those_of_the_evaluation(self):
         assert TAKEN.pattern == _TAKEN.pattern
 
     def test_a_grid_is_every_combination_in_place_of_its_base(self):
-        one = small(**{"grids.topk": {"architecture.k": [4, 8], "width": [32, 64], "seed": [0, 1]}}).all_trained
+        axes = {"architecture.k": [4, 8], "width": [32, 64], "seed": [0, 1]}
+        one = small(**{"training.saes.topk.width": None, "grids.topk": axes}).all_trained
         assert len(one.saes) == 9
         assert one.saes["topk-k_8-width_64-seed_1"] == one.saes["topk-k_4-width_32-seed_0"].overlaid(
             {"architecture.k": 8, "width": 64, "seed": 1}

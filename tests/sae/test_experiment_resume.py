@@ -13,15 +13,15 @@ from interp_lab.hooks import NonFiniteActivationError
 from interp_lab.runs import RunError, read_run
 from interp_lab.sae.config import SaeTrainingConfig
 from interp_lab.sae.training import CheckpointError, DivergedError
-from tests.sae.trainings import SMALL, Killed, Killer, values, weights
+from tests.sae.trainings import BRIEF, SMALL, Killed, Killer, values, weights
 
 WHERE = ["streamed", "disk"]
 
 
 def training(**changes):
-    """Two autoencoders without baselines, which are of no interest here."""
+    """Two autoencoders."""
     few = SaeTrainingConfig.from_mapping({**SMALL, "grids": {}})
-    return module.SaeTraining(few.overlaid({"evaluation.baselines": [], "evaluation.n_tokens": 120, **changes}))
+    return module.SaeTraining(few.overlaid({**BRIEF, **changes}))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_bad_activations_and_a_full_disk_are_named_and_the_last_good_checkpoint_
 
 
 def test_a_loss_that_is_lost_names_the_autoencoder_and_what_to_lower(tmp_path):
-    with pytest.raises(DivergedError, match=r"loss of 'topk' is .* on batch \d+; lower its learning_rate"):
+    with pytest.raises(DivergedError, match=r"loss of 'topk' is .* on batch \d+; lower its .* again in a new folder"):
         training(**{"training.saes.topk.learning_rate": 1e30}).run(run_dir=tmp_path / "run")
 
 

@@ -37,6 +37,9 @@ SMALL: dict[str, Any] = {
     },
 }
 
+BRIEF: dict[str, Any] = {"evaluation.baselines": [], "evaluation.n_tokens": 120, "evaluation.n_fit_tokens": 120}
+"""Judged on little, where it is of no interest."""
+
 
 def small(**changes: Any) -> SaeTrainingConfig:
     return SaeTrainingConfig.from_mapping(SMALL).overlaid(changes)

@@ -1,12 +1,14 @@
 import logging
 import socket
 import sys
+from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 import wandb
 
 from interp_lab.config import Config
-from interp_lab.runs import open_run
+from interp_lab.runs import open_run, writer
 from interp_lab.wandb_bridge import start_run, tracking
 from interp_lab.wandb_bridge.start import answers, resolve_mode
 
@@ -136,6 +138,23 @@ class TestTracking:
         (run,) = offline_runs()
         assert (run.name, run.config, run.rows(), run.exit_code) == ("answers", {"period": 5}, [{"answer": 42}], 0)
         assert not (folder / "wandb").exists()
+
+    def test_all_that_wrote_to_one_folder_are_a_group(self, wandb_home, offline_runs, monkeypatch):
+        """A run that is resumed is a second one of W&B's; a folder of the same name elsewhere is no part of it."""
+        elsewhere, folder = wandb_home / "elsewhere" / "answers", wandb_home / "answers"
+        for nth, (place, environment) in enumerate(
+            [(folder, None), (folder, None), (elsewhere, None), (folder, "own")]
+        ):
+            if environment:
+                wandb.teardown()  # the environment is read once
+                monkeypatch.setenv("WANDB_RUN_GROUP", environment)
+            monkeypatch.setattr(writer, "datetime", SimpleNamespace(now=lambda _, nth=nth: datetime(2026, 1, 1 + nth)))
+            with tracking("offline", Question(), directory=place) as tracker:
+                open_run(place, experiment="question", config=Question(), resume=True)
+                tracker.log({"nth": nth})
+        groups = {run.rows()[0]["nth"]: run.group for run in offline_runs()}
+        first, other = (f"answers 2026-01-0{day}T00:00:00" for day in (1, 3))
+        assert groups == {0: first, 1: first, 2: other, 3: "own"}
 
     def test_an_exception_passes_and_marks_the_run_as_failed(self, wandb_home, offline_runs):
         def interrupted():

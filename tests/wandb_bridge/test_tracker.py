@@ -15,7 +15,7 @@ import wandb
 
 from interp_lab.config import Config
 from interp_lab.wandb_bridge import start_run
-from interp_lab.wandb_bridge.tracker import plain_table
+from interp_lab.wandb_bridge.tracker import artifact_name, plain_table
 
 
 class Optimiser(Config):
@@ -110,6 +110,7 @@ class TestOfflineRun:
         (run,) = offline_runs()
         (artifact,) = run.artifacts
         assert (artifact.type, artifact.name) == ("sae", "k_8-lr-1e-3--")
+        assert artifact_name("x" * 200 + "/end") == "x" * 124 + "-end", "its end tells it apart"
         assert sorted(artifact.paths) == ["cfg.json", "deep/weights.bin"]
         assert run.rows() == [{"after": 1}], "it is no row"
 

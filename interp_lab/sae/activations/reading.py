@@ -12,8 +12,11 @@ from interp_lab.hooks.record import stopping_after
 from interp_lab.sae.activations.config import DTYPES, ActivationsConfig
 from interp_lab.sae.activations.documents import digest, documents_of
 from interp_lab.tasks import Document, Windows, token_windows
-from interp_lab.tasks.encoding import tokenizer_of
 from interp_lab.types import HookedModel, Site
+
+
+class TooLittleTextError(ValueError):
+    """Text that ends before as many tokens as were asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def pieces(
 ) -> Iterator[Piece]:
     """Read text in windows; the model is not run.
 
-    Raises: ValueError, for text that there is not, or less of it than `n_tokens`.
+    Raises: ValueError, for text that there is not; TooLittleTextError, for less of it than `n_tokens`.
     """
     seen: dict[int, int] = {}
 
@@ -66,7 +69,7 @@ def pieces(
             yield document
 
     length = config.text.length or int(model.cfg.n_ctx)
-    n_kept, wanted, special = 0, config.n_tokens, _special_tokens(model)
+    n_kept, wanted, special = 0, config.n_tokens, special_tokens(model)
     stream = token_windows(model, noted(), length=length, batch_size=config.windows_at_once, packed=config.text.packed)
     for number, windows in enumerate(stream):
         kept = _kept(windows, special) if config.exclude_special else torch.ones_like(windows.tokens, dtype=torch.bool)
@@ -77,7 +80,7 @@ def pieces(
         if n_kept == wanted:
             return
     if not n_kept or wanted is not None:
-        raise ValueError(
+        raise TooLittleTextError(
             f"the text has {n_kept} tokens to keep, and n_tokens asks for {wanted or 'any'}; give more text, shorter "
             "windows (text.length), or lower n_tokens"
         )
@@ -100,9 +103,11 @@ def _forget_read(seen: dict[int, int], windows: Windows) -> None:
         del seen[next(iter(seen))]
 
 
-def _special_tokens(model: HookedModel) -> Tensor:
-    """Return BOS, EOS and padding; the unknown token stands for a word, and stays."""
-    tokenizer = tokenizer_of(model)
+def special_tokens(model: HookedModel) -> Tensor:
+    """Return BOS, EOS and padding, none without a tokenizer; the unknown token stands for a word, and stays."""
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        return torch.empty(0, dtype=torch.int64)
     special = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
     return torch.tensor(sorted(special), dtype=torch.int64)
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from interp_lab.sae.causal.controls import Key, as_long, generator
 from interp_lab.sae.causal.directions import Prompts
 from interp_lab.sae.causal.operations import written
 from interp_lab.sae.causal.reading import Read
@@ -55,7 +56,7 @@ def patched_shares(sides: Sides, chosen: Int[np.ndarray, " _"]) -> Float[np.ndar
     found = []
     for way in WAYS:
         vectors = [sides.vectors(way, share) for share in SHARES[:-1]]
-        vectors.append(written(sides.latents(way, chosen), sides.rows[torch.from_numpy(chosen)]))
+        vectors.append(_together(sides, way, chosen))
         run = sides.run(way)
         found.append(run.measured([run.adding_vectors(v, what=f"patch {nth}") for nth, v in enumerate(vectors)]))
     return np.stack(found)
@@ -72,25 +73,35 @@ def patched_alone(sides: Sides, chosen: Int[np.ndarray, " _"]) -> Float[np.ndarr
     return np.stack(found)
 
 
-def patched_sets(
-    sides: Sides, sets: Sequence[Int[np.ndarray, " _"]], *, ways: Sequence[Way] = WAYS
-) -> Float[np.ndarray, "way set example"]:
+def patched_sets(sides: Sides, sets: Sequence[Int[np.ndarray, " _"]]) -> Float[np.ndarray, "way set example"]:
     """Return what patching sets of latents does, one set after the other."""
     found = []
-    for way in ways:
+    for way in WAYS:
         run = sides.run(way)
-        made = [
-            run.adding_vectors(
-                written(sides.latents(way, own), sides.rows[torch.from_numpy(own)]), what=f"patch of {len(own)} latents"
-            )
-            for own in sets
-        ]
+        made = [run.adding_vectors(_together(sides, way, own), what=f"patch of {len(own)} latents") for own in sets]
         found.append(run.measured(made))
     return np.stack(found)
 
 
+def patched_others(
+    sides: Sides, chosen: Int[np.ndarray, " _"], sets: Sequence[Int[np.ndarray, " _"]]
+) -> Float[np.ndarray, "set example"]:
+    """Denoise sets of other latents, each as long on every prompt as what the chosen latents write together."""
+    run, made = sides.run(Way.DENOISE), []
+    wanted = _together(sides, Way.DENOISE, chosen).flatten(1).norm(dim=-1)
+    for own in sets:
+        vectors = _together(sides, Way.DENOISE, own)
+        scaled = as_long(vectors, vectors.flatten(1).norm(dim=-1), wanted)
+        made.append(run.adding_vectors(scaled, what=f"patch of {len(own)} other latents"))
+    return run.measured(made)
+
+
+def _together(sides: Sides, way: Way, own: Int[np.ndarray, " _"]) -> Float[Tensor, "batch pos d_in"]:
+    return written(sides.latents(way, own), sides.rows[torch.from_numpy(own)])
+
+
 def patched_randomly(
-    sides: Sides, chosen: Int[np.ndarray, " _"], *, n: int, seed: int
+    sides: Sides, chosen: Int[np.ndarray, " _"], *, n: int, key: Key
 ) -> Float[np.ndarray, "draw example"]:
     """Denoise along random directions, one for each latent, as long at every token as what the latents write together.
 
@@ -98,10 +109,9 @@ def patched_randomly(
     """
     change, own = sides.latents(Way.DENOISE, chosen), sides.rows[torch.from_numpy(chosen)]
     length = written(change, own).norm(dim=-1, keepdim=True)
-    generator, run = torch.Generator().manual_seed(seed), sides.run(Way.DENOISE)
-    made = []
+    run, made = sides.run(Way.DENOISE), []
     for nth in range(n):
-        drawn = torch.randn(own.shape, generator=generator, dtype=torch.float64).to(own)
+        drawn = torch.from_numpy(generator(*key, nth).standard_normal(tuple(own.shape))).to(own)
         vectors = written(change, drawn / drawn.norm(dim=-1, keepdim=True) * own.norm(dim=-1, keepdim=True))
         size = vectors.norm(dim=-1, keepdim=True)
         rescaled = torch.where(size > 0, vectors * length / size.clamp(min=1e-30), torch.zeros_like(vectors))

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from interp_lab.effects.config import PairsConfig
 from interp_lab.sae.activations import TextConfig
@@ -36,6 +36,16 @@ class Operation(StrEnum):
         """What sentences call it, before `feature 3`."""
         return _PHRASES[self]
 
+    @property
+    def removes(self) -> bool:
+        """Whether it takes away what the latent tells on this prompt, so that an answer that suffers needed it."""
+        return self in (Operation.ZERO, Operation.MEAN, Operation.RESAMPLE)
+
+    @property
+    def amplifies(self) -> bool:
+        """Whether it asks what more of a latent does, so that it need not agree with those that ask what it is for."""
+        return self in (Operation.SCALE, Operation.CLAMP)
+
 
 _PHRASES = {
     Operation.ZERO: "silencing",
@@ -63,16 +73,19 @@ class FeatureEffectsConfig(PairsConfig):
     """Latents that are considered: of those that are active on the prompts, the ones that write most."""
     positions: str = "all"
     """Tokens at which latents are changed: `all`, or a place that every prompt has (`end`, or a slot of the task)."""
+    exclude_special: bool = True
+    """Leave BOS, padding and end tokens as they are, and out of every number; turn off for a dictionary trained on
+    them only. One that was not reads them as it happens to."""
     operations: tuple[Operation, ...] = Field((Operation.ZERO, Operation.MEAN, Operation.RESAMPLE), min_length=1)
     """What is done to a latent. Claims rest on the first; the others stand beside it."""
     scale: float = 2.0
     """Factor of the operation `scale`."""
     clamp: float = 1.0
     """Value of the operation `clamp`, in units of the latent's largest value on the selection split."""
-    n_random: Annotated[int, Field(ge=19)] = 24
-    """Random directions beside each feature, of the same length at the same tokens."""
+    n_random: Annotated[int, Field(ge=8)] = 24
+    """Random directions beside each feature, of the same length at the same tokens; and of random sets."""
     n_matched: Annotated[int, Field(ge=2)] = 8
-    """Other latents beside each feature, that write most nearly as much on the same prompts."""
+    """Other latents beside each feature, changed on the same prompts and by the same length."""
     amplification: PositiveFloat = 10.0
     """Of the output score, in units of the largest latent at the token."""
     text: TextConfig | None = TextConfig(part="held_out")
@@ -88,12 +101,3 @@ class FeatureEffectsConfig(PairsConfig):
         if given is not None and len(set(given)) < len(given):
             raise ValueError(f"{', '.join(map(str, given))}: one comes twice; name each once")
         return given
-
-    @model_validator(mode="after")
-    def _enough_draws(self) -> "FeatureEffectsConfig":
-        if 1 / (self.n_random + 1) >= self.fdr:
-            raise ValueError(
-                f"n_random={self.n_random} random directions cannot reject at fdr={self.fdr}: larger than all of them "
-                f"is 1 in {self.n_random + 1}; use {int(1 / self.fdr)} or more"
-            )
-        return self

@@ -55,8 +55,9 @@ class FeatureEffects(ModelExperiment[FeatureEffectsConfig, FeatureEffectsResult]
                 It must be higher where the model is nearer to the answer (negate a cost).
 
         Raises: ValueError, if the dictionary belongs to another model, hook point or weight processing, or its decoder
-            is not linear; if a latent that the config names is not there, or never active on the prompts; if the task
-            does not suit the model, has too few different pairs or no such place; as `engine.sweep`.
+            is not linear; if a latent that the config names is not there, or the operation changes nothing of it on
+            the prompts; if so many are chosen that fewer than three are left to compare them with; if the task does
+            not suit the model, has too few different pairs or no such place; as `engine.sweep`.
         """
         c = self.config
         device = str(next(iter(model.parameters())).device)
@@ -75,8 +76,9 @@ class FeatureEffects(ModelExperiment[FeatureEffectsConfig, FeatureEffectsResult]
         for split in (Split.REPORT, Split.HELD_OUT):
             if split in parts:
                 own = replace(
-                    first, part=parts[split], reference=first.values, progress=steps.next(f"features, {split}")
-                )
+                    first, part=parts[split], reference=first.values, split=split,
+                    progress=steps.next(f"features, {split}"),
+                )  # fmt: skip
                 measured[split] = own.chosen(selected)
         text = text_effects(model, codec, selected, config=c)
         progress(1, 1, "features")

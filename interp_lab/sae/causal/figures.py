@@ -20,7 +20,7 @@ def effects_plot(found: FeatureClaims) -> go.Figure:
         "feature": [found.effects[0].at(nth) for nth in nths],
         "random directions": [found.band(found.lost(held.random[nth])) for nth in nths],
         "other latents' directions": [found.band(found.lost(held.borrowed[nth])) for nth in nths],
-        "other latents": [found.band(found.lost(held.alone[held.matched[nth]])) for nth in nths],
+        "other latents": [found.band(found.lost(held.beside[nth])) for nth in nths],
     }
     names = [f"{name} ({_short(found.fires_on[nth])})" for nth, name in enumerate(found.names)]
     title = f"{found.config.operations[0].phrase} each feature, beside its controls: {found.moves}"

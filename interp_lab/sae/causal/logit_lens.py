@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interp_lab.hooks import masked
 from interp_lab.interventions import applied
+from interp_lab.models import norm_kind
 from interp_lab.sae.causal.directions import Prompts
 from interp_lab.types import HookedModel, Site
 
@@ -23,7 +24,8 @@ def logit_effects(
 ) -> Float[Tensor, "latent d_vocab"]:
     """Return what each latent's direction adds to every logit (centred), up to the scale of the final norm.
 
-    Raises: ValueError, for a hook point from which nothing is written to the residual stream by a fixed matrix.
+    Raises: ValueError, for a hook point from which nothing is written to the residual stream by a fixed matrix, or a
+        final norm that cannot be taken apart.
     Source: nostalgebraist 2020 (logit lens).
     """
     net: Any = model
@@ -33,7 +35,8 @@ def logit_effects(
             f"what latents at {hook!r} write is no part of the residual stream, so that it cannot be read as logits; "
             "choose latents by 'exact', 'attribution' or 'difference'"
         )
-    stream = stream - stream.mean(-1, keepdim=True)
+    if norm_kind(model) == "LN":
+        stream = stream - stream.mean(-1, keepdim=True)
     weight = getattr(net.ln_final, "w", None) if model.cfg.normalization_type is not None else None
     with torch.no_grad():
         logits = (stream if weight is None else stream * weight) @ net.unembed.W_U

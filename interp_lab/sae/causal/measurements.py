@@ -12,8 +12,9 @@ from interp_lab.effects.untouched import Untouched
 from interp_lab.experiment import Provenance
 from interp_lab.sae.causal.accounting import steps_up_to
 from interp_lab.sae.causal.config import FeatureEffectsConfig, Selection
+from interp_lab.sae.causal.controls import reach
 from interp_lab.sae.causal.selecting import Selected, found_of_largest
-from interp_lab.sae.causal.splits import SHARES, WAYS, Considered, FeatureSplit, Share, TextEffects
+from interp_lab.sae.causal.splits import SHARES, Considered, FeatureSplit, Share, TextEffects
 from interp_lab.stats import Intervals, bootstrap_interval, mean_interval, site_correlation
 from interp_lab.stats.shares import ratio_of_means
 from interp_lab.types import Interval
@@ -106,6 +107,33 @@ class FeatureMeasurements:
         return tuple(self.interval(self.lost(changes)) for changes in self.report.operations)
 
     @cached_property
+    def disagreeing(self) -> tuple[tuple[str, ...], ...]:
+        """Of each chosen latent the operations whose effect is not clear of zero on the side of the first one's.
+
+        None where the first one amplifies; another that does is left out.
+        """
+        operations = self.config.operations
+        if operations[0].amplifies:
+            return ((),) * len(self.names)
+        found = []
+        for nth in range(len(self.names)):
+            sign = np.sign(self.effects[0].at(nth).estimate)
+            each = ((one, told.at(nth)) for one, told in zip(operations[1:], self.effects[1:], strict=True))
+            found.append(
+                tuple(
+                    f"{one} {told}"
+                    for one, told in each
+                    if not one.amplifies and min(sign * told.low, sign * told.high) <= 0
+                )
+            )
+        return tuple(found)
+
+    @cached_property
+    def reached(self) -> Float[np.ndarray, " chosen"]:
+        """How much of each chosen latent's length the matched ones could be brought to, on the report split."""
+        return reach(self.report.lengths, self.selected.chosen, self.report.matched)
+
+    @cached_property
     def active(self) -> Float[np.ndarray, " chosen"]:
         """Share of the report split's prompts on which the first operation changes each chosen latent."""
         return (self.report.lengths[self.selected.chosen] > 0).mean(-1)
@@ -165,8 +193,3 @@ class FeatureMeasurements:
         return found_of_largest(
             self.selected.scores[by], self.report.alone.mean(-1), kept=kept, top=len(self.selected.chosen)
         )
-
-    @property
-    def directions(self) -> tuple[str, ...]:
-        """Ways of patching, as tables name them."""
-        return tuple(map(str, WAYS))

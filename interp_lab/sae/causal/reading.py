@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interp_lab.hooks import capture
-from interp_lab.interventions import decoder_rows
+from interp_lab.interventions import decoder_rows, require_codec
 from interp_lab.tasks import Pairs
 from interp_lab.types import Codec, HookedModel, Tokens, nearest
 
@@ -64,16 +64,18 @@ def _batches(
             yield found, codec.encode(found)
 
 
-def asked_at(pairs: Pairs, positions: str) -> Bool[Tensor, "batch pos"]:
+def asked_at(pairs: Pairs, positions: str, *, special: Int[Tensor, " _"]) -> Bool[Tensor, "batch pos"]:
     """Return the tokens at which latents are changed.
 
     Args:
         positions: `all`, or a place of the prompts.
+        special: tokens that are left as they are, on either prompt of a pair.
 
-    Raises: ValueError, for a place that not every prompt has, with those that all have.
+    Raises: ValueError, for a place that not every prompt has, with those that all have, or one of a special token.
     """
+    left = torch.isin(pairs.clean, special.to(pairs.clean)) | torch.isin(pairs.corrupted, special.to(pairs.clean))
     if positions == ALL:
-        return pairs.mask
+        return pairs.mask & ~left
     places = pairs.common_roles()
     if positions not in places:
         raise ValueError(
@@ -82,19 +84,28 @@ def asked_at(pairs: Pairs, positions: str) -> Bool[Tensor, "batch pos"]:
         )
     n_pos = pairs.mask.shape[1]
     at = pairs.roles[positions].remainder(n_pos)
-    return torch.arange(n_pos, device=at.device) == at[:, None]
+    asked = torch.arange(n_pos, device=at.device) == at[:, None]
+    if bool((asked & left).any()):
+        token = int(pairs.clean[asked & left][0])
+        raise ValueError(
+            f"positions={positions!r} is a special token ({pairs.spelling[token]!r}) in {pairs.task}, which "
+            f"dictionaries are not trained on; use {ALL!r} or another place, or set exclude_special to false for a "
+            "dictionary that was"
+        )
+    return asked
 
 
 def rows_of(codec: Dictionary) -> Float[Tensor, "latent d_in"]:
     """Return what each latent writes.
 
-    Raises: ValueError, for a dictionary whose decoder is not linear.
+    Raises: ValueError, for a dictionary whose decoder is not linear, or that rescales each token by its own norm.
     """
+    require_codec(codec)
     rows = decoder_rows(codec)
     if rows is None:
         raise ValueError(
-            f"{codec.where} rescales what it decodes token by token, so that a latent writes in no one direction that "
-            "could be compared with others; fold the normalisation in (SAE Lens does for expected_average_only_in), or "
-            "take an SAE with normalize_activations='none'"
+            f"{codec.where} does not decode as rows times latents plus a constant, so that a latent writes in no one "
+            "direction that could be compared with others; take a dictionary with a linear decoder, and let it say so "
+            "by decoder_rows"
         )
     return rows

@@ -27,7 +27,7 @@ def sections(found: FeatureClaims, tables: Tables, figures: Figures) -> list[Sec
             tables={"what features fire on": tables["features"][FIRES]},
         ),
         Section(
-            title=f"Features that {c.task} needs in {c.model}",
+            title=f"What {c.operations[0].phrase} features does to {c.task} in {c.model}",
             causal=True,
             suggests=texts.effects_suggests(found),
             does_not_show=texts.EFFECTS_DO_NOT_SHOW,
@@ -54,9 +54,9 @@ def sections(found: FeatureClaims, tables: Tables, figures: Figures) -> list[Sec
     if found.text is not None:
         made.append(
             Section(
-                title=f"Text without these features: the loss of {c.model}",
+                title=f"Text with these features silent: the loss of {c.model}",
                 causal=True,
-                suggests=texts.TEXT_SUGGESTS,
+                suggests=texts.text_suggests(found),
                 does_not_show=texts.TEXT_DOES_NOT_SHOW,
                 tables=there(tables, "text"),
             )

@@ -12,13 +12,16 @@ from interp_lab.gradients import gradients_of, run_with_graph, through_decoder
 from interp_lab.sae.causal.config import FeatureEffectsConfig, Selection
 from interp_lab.sae.causal.directions import Directions, Prompts
 
+FEWEST = 3
+"""Latents that are considered and not chosen, at least: what chosen ones are compared with."""
+
 
 @dataclass(frozen=True)
 class Selected:
     """Latents that are considered, their scores, and which of them are chosen."""
 
     considered: Int[np.ndarray, " considered"]
-    """Numbers of latents, those that write most on the clean prompts first."""
+    """Numbers of latents, those first of which the first operation changes most on the prompts that choose."""
     scores: Mapping[Selection, Float[np.ndarray, " considered"]]
     """By method; larger in size is chosen sooner. `exact` and `attribution` are in the unit of the metric."""
     chosen: Int[np.ndarray, " chosen"]
@@ -49,8 +52,8 @@ def considered(
     Args:
         lengths: of what the change of each latent writes, prompt by prompt.
 
-    Raises: ValueError, for a latent that the dictionary has not or that is never active, by number, or if fewer than
-        three latents are active.
+    Raises: ValueError, for a latent that the dictionary has not or of which nothing changes, by number, or if fewer
+        than four latents are changed.
     """
     size = lengths.mean(1)
     order = [int(latent) for latent in size.argsort(descending=True, stable=True) if size[latent] > 0]
@@ -60,14 +63,15 @@ def considered(
             raise ValueError(f"latent {latent} is outside the {len(size)} that {where} has; use 0 to {len(size) - 1}")
         if not size[latent]:
             raise ValueError(
-                f"latent {latent} of {where} is never active on the {lengths.shape[1]} prompts of {config.task} that "
-                f"choose (positions={config.positions!r}), where {config.operations[0].phrase} it would change "
-                f"nothing; name latents that are: the largest are {', '.join(map(str, order[:8])) or 'none'}"
+                f"{config.operations[0].phrase} latent {latent} of {where} changes nothing on the {lengths.shape[1]} "
+                f"prompts of {config.task} that choose (positions={config.positions!r}); name others: most changes of "
+                f"{', '.join(map(str, order[:8])) or 'none'}"
             )
-    if len(order) < 3:
+    if len(order) <= FEWEST:
         raise ValueError(
-            f"{len(order)} latents of {where} are active on {config.task} at positions={config.positions!r}; effects "
-            "are compared with those of other latents, so take more positions, or another dictionary"
+            f"{config.operations[0].phrase} changes {len(order)} latents of {where} on {config.task} at "
+            f"positions={config.positions!r}; effects are compared with those of {FEWEST} other latents or more, so "
+            "take more positions, or another dictionary"
         )
     kept = order[: config.most_latents]
     return np.array([*kept, *(latent for latent in named if latent not in kept)], dtype=np.int64)
@@ -82,10 +86,17 @@ def select(
 
     Raises: ValueError, if more latents are to be chosen than leave three to compare them with.
     """
+    n = config.n_latents if config.latents is None else len(config.latents)
+    if n > len(latents) - FEWEST:
+        asked = f"n_latents={n}" if config.latents is None else f"naming {n} latents"
+        raise ValueError(
+            f"{asked} leaves {max(0, len(latents) - n)} of the {len(latents)} that {config.operations[0].phrase} "
+            f"changes on {config.task}, and effects are compared with those of {FEWEST} others or more; take "
+            f"{len(latents) - FEWEST} at most, more positions, or a larger most_latents"
+        )
     if config.latents is not None:
         at = {int(latent): place for place, latent in enumerate(latents)}
         return Selected(latents, scores, np.array([at[latent] for latent in config.latents], dtype=np.int64), True)
-    n = min(config.n_latents, max(1, len(latents) - 3))
     order = np.argsort(-np.abs(scores[config.by]), kind="stable")
     return Selected(latents, scores, order[:n].astype(np.int64), False)
 

@@ -62,11 +62,13 @@ class FeatureSplit(Considered):
     borrowed: Float[np.ndarray, "chosen _ example"]
     """The same along the directions of other latents."""
     matched: Int[np.ndarray, "chosen matched"]
-    """Places (among the considered) of the other latents that write most nearly as much on the same prompts."""
+    """Places (among the considered) of other latents that change on the same prompts."""
+    beside: Float[np.ndarray, "chosen matched example"]
+    """The first operation on these, its change brought to the length of the chosen latent's on every prompt."""
     divergence: Float[np.ndarray, "chosen example"]
     """KL divergence (nats) at the answer, of the predictions after the first operation from those before."""
     divergence_matched: Float[np.ndarray, "chosen example"]
-    """The same for the matched latents, mean over these."""
+    """The same for the matched latents at that length, mean over these."""
     differs: Float[np.ndarray, "chosen example"]
     """Size of the difference of each chosen latent between clean and corrupted prompt, summed over tokens."""
     strength: Float[np.ndarray, "chosen example"]
@@ -80,7 +82,8 @@ class FeatureSplit(Considered):
     set_random: Float[np.ndarray, "draw example"]
     """Denoising along random directions, each token's change as long as that of all chosen latents together."""
     set_others: Float[np.ndarray, "draw example"]
-    """Denoising random sets of as many other latents that differ between clean and corrupted prompts."""
+    """Denoising random sets of as many others, of the latents that were not chosen and differ between clean and
+    corrupted prompts, as long on every prompt as all chosen latents together; no draws where these are too few."""
 
     def towards_answer(self, changes: Float[np.ndarray, "way *part example"]) -> Float[np.ndarray, "way *part example"]:
         """Return patches with the sign of the total effect: what denoising brings back, and noising loses."""
@@ -90,13 +93,16 @@ class FeatureSplit(Considered):
 
 @dataclass(frozen=True)
 class TextEffects:
-    """What silencing each chosen latent costs on text: the rise of the loss (nats per token), window by window."""
+    """What silencing each chosen latent costs on text: the rise of the loss (nats per token), window by window.
+
+    At every token but special ones, if these are excluded.
+    """
 
     loss: Float[np.ndarray, " window"]
     """Of the untouched model."""
     silent: Float[np.ndarray, "chosen window"]
     controls: Float[np.ndarray, "chosen matched window"]
-    """Of other latents that write as much on the same windows."""
+    """Of other latents, their change brought to the same length in every window."""
     density: Float[np.ndarray, " chosen"]
     """Share of tokens at which each latent is active."""
 

@@ -17,8 +17,9 @@ def features_table(found: FeatureClaims) -> pd.DataFrame:
     `changed` is the share of prompts on which the first operation changes something, `differs` how much of its
     activation differs between clean and corrupted prompts (0 to 1, descriptive). `random` and `borrowed` are means over
     directions as long at the same tokens, with the quantiles between which the config's share of them lies; `matched`
-    the same over other latents, and `matched_length` how much these write, as a share of what the latent does.
-    `larger_than` is the share of random directions that do less.
+    the same over other latents, changed where they are active themselves and brought to the same length on each prompt:
+    `matched_length` is how long they were before, and `matched_reach` how much of the length they could be brought to,
+    as shares of the latent's own. `larger_than` is the share of random directions that do less.
     """
     held, chosen = found.report, found.selected.chosen
     near = closeness(held.lengths, chosen, held.matched)
@@ -29,10 +30,11 @@ def features_table(found: FeatureClaims) -> pd.DataFrame:
         row |= found.effects[0].at(nth).columns("lost") | _graded(found, name)
         random = found.lost(held.random[nth])
         row |= found.band(random).columns("random") | found.band(found.lost(held.borrowed[nth])).columns("borrowed")
-        row |= found.band(found.lost(held.alone[held.matched[nth]])).columns("matched")
+        row |= found.band(found.lost(held.beside[nth])).columns("matched")
         own = abs(float(found.lost(held.operations[0, nth]).mean()))
         row |= {
             "matched_length": float(near[nth]),
+            "matched_reach": float(found.reached[nth]),
             "larger_than": float((np.abs(random.mean(-1)) < own).mean()),
             "writes": found.writes[nth],
         }
@@ -51,34 +53,41 @@ def _graded(found: FeatureClaims, name: str) -> dict[str, object]:
 
 
 def operations_table(found: FeatureClaims) -> pd.DataFrame:
-    """Return one row per chosen latent: what each operation loses, and how far predictions move (KL, nats)."""
+    """Return one row per chosen latent: what each operation loses, and how far the first moves predictions (KL, nats).
+
+    `disagree` names the operations whose effect is not clear of zero on the side of the first one's.
+    """
+    first = str(found.config.operations[0])
     kl = (found.interval(found.report.divergence), found.interval(found.report.divergence_matched))
     rows = []
     for nth, name in enumerate(found.names):
         row: dict[str, object] = {"feature": int(name)}
         for operation, intervals in zip(found.config.operations, found.effects, strict=True):
             row |= intervals.at(nth).columns(str(operation))
-        rows.append(row | kl[0].at(nth).columns("kl") | kl[1].at(nth).columns("kl_matched"))
+        row |= {"disagree": ", ".join(told.split(maxsplit=1)[0] for told in found.disagreeing[nth])}
+        rows.append(row | kl[0].at(nth).columns(f"{first}_kl") | kl[1].at(nth).columns(f"{first}_kl_matched"))
     return pd.DataFrame(rows)
 
 
 def text_table(found: FeatureClaims) -> pd.DataFrame:
     """Return one row per chosen latent: rise of the loss on text with it silent (nats per token), beside other latents.
 
-    Intervals are over windows; empty where the latent is never active on the text.
+    `versus_matched` is the difference, window by window. Intervals are over windows, several of which may be of one
+    document; empty where the latent is never active on the text.
     """
     if found.text is None:
         return pd.DataFrame()
     text, c = found.text, found.config
-    own, beside = (
-        bootstrap_interval(values, level=c.level, seed=c.seed) for values in (text.silent, text.controls.mean(1))
-    )
+    matched = text.controls.mean(1)
+    columns = {"loss_rise": text.silent, "matched": matched, "versus_matched": text.silent - matched}
+    told = {name: bootstrap_interval(values, level=c.level, seed=c.seed) for name, values in columns.items()}
     rows = []
     for nth, name in enumerate(found.names):
         row: dict[str, object] = {"feature": int(name), "density": float(text.density[nth])}
         there = bool(text.density[nth] > 0)
-        row |= (own.at(nth) if there else UNMEASURED).columns("loss_rise")
-        rows.append(row | (beside.at(nth) if there else UNMEASURED).columns("matched"))
+        for column, intervals in told.items():
+            row |= (intervals.at(nth) if there else UNMEASURED).columns(column)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -97,8 +106,9 @@ def patches_table(found: FeatureClaims) -> pd.DataFrame:
 def shares_table(found: FeatureClaims) -> pd.DataFrame:
     """Return what the whole activation, its features and the dictionary's error carry, as shares of the total effect.
 
-    `interaction` is what the whole does beyond the sum of features and error. Random directions and random sets of
-    other latents stand beside the chosen features; these were denoised only.
+    `interaction` is what the whole does beyond the sum of features and error. Beside the chosen features stand
+    random directions, as long at every token, and random sets of as many latents of those not chosen, as long on every
+    prompt; these were denoised only.
     """
     rows = []
     for nth, part in enumerate([*map(str, SHARES), "interaction"]):
@@ -108,7 +118,10 @@ def shares_table(found: FeatureClaims) -> pd.DataFrame:
         rows.append(row | {"grade": ""})
     rows[3]["grade"] = _graded(found, TOGETHER)["grade"]
     total = found.report.total.mean()
-    for part, draws in ((RANDOM, found.report.set_random), ("random sets of other latents", found.report.set_others)):
+    for part, draws in (
+        (RANDOM, found.report.set_random),
+        ("random sets of those not chosen", found.report.set_others),
+    ):
         if len(draws):
             row = {"part": part, "latents": len(found.names)}
             row |= found.band(draws / total).columns(str(Way.DENOISE)) | UNMEASURED.columns(str(Way.NOISE))

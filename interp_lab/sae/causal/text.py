@@ -2,14 +2,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from interp_lab.effects import metric_values
 from interp_lab.metrics import next_token_loss
 from interp_lab.sae.activations import ActivationsConfig, stream_activations
 from interp_lab.sae.causal.config import FeatureEffectsConfig
-from interp_lab.sae.causal.controls import matched
+from interp_lab.sae.causal.controls import as_long, matched
 from interp_lab.sae.causal.directions import Prompts
 from interp_lab.sae.causal.operations import lengths
 from interp_lab.sae.causal.reading import Dictionary, read, rows_of
@@ -21,7 +21,7 @@ from interp_lab.types import HookedModel
 def text_effects(
     model: HookedModel, codec: Dictionary, selected: Selected, *, config: FeatureEffectsConfig
 ) -> TextEffects | None:
-    """Return the rise of the loss with each chosen latent silent at every token, beside other latents.
+    """Return the rise of the loss with each chosen latent silent at every token but special ones, beside others.
 
     Returns: `None` if the config names no text.
 
@@ -38,19 +38,19 @@ def text_effects(
     sizes = lengths(silenced[..., torch.from_numpy(selected.considered)], rows[torch.from_numpy(selected.considered)])
     n = min(config.n_matched, len(selected.others))
     controls = matched(sizes.double().cpu().numpy(), selected.chosen, selected.others, n=n)
-
-    def measured(places: Int[np.ndarray, " _"]) -> Float[np.ndarray, "_ window"]:
-        latents = torch.from_numpy(selected.considered[places])
-        made = prompts.adding(rows[latents], silenced[..., latents].unbind(-1), what="silent on text")
-        return prompts.measured(made)
-
-    places = np.unique(controls)
-    beside = measured(places)[np.searchsorted(places, controls)]
-    own = found[..., torch.from_numpy(selected.latents)][kept]
+    of, places = np.repeat(selected.chosen, n), controls.ravel()
+    others, chosen = (torch.from_numpy(selected.considered[these]) for these in (places, selected.chosen))
+    scaled = [
+        as_long(silenced[..., latent], sizes[place], sizes[own])
+        for latent, place, own in zip(others.tolist(), places, of, strict=True)
+    ]
+    beside = prompts.measured(prompts.adding(rows[others], scaled, what="others on text"))
+    alone = prompts.measured(prompts.adding(rows[chosen], silenced[..., chosen].unbind(-1), what="silent on text"))
+    own = found[..., chosen][kept]
     return TextEffects(
         loss=metric_values(model, tokens, loss),
-        silent=measured(selected.chosen),
-        controls=beside,
+        silent=alone,
+        controls=beside.reshape(*controls.shape, -1),
         density=(own != 0).float().mean(0).double().cpu().numpy(),
     )
 
@@ -58,10 +58,12 @@ def text_effects(
 def _windows(
     model: HookedModel, hook: str, config: FeatureEffectsConfig
 ) -> tuple[Int[Tensor, "window pos"], Bool[Tensor, "window pos"]]:
-    """Return whole windows of text, and the tokens of them that are no special ones."""
+    """Return whole windows of text, and the tokens of them at which latents are changed."""
     assert config.text is not None, "asked for"
     length = config.text.length or int(model.cfg.n_ctx)
-    wanted = ActivationsConfig(hooks=(hook,), text=config.text, n_tokens=config.n_windows * length)
+    wanted = ActivationsConfig(
+        hooks=(hook,), text=config.text, n_tokens=config.n_windows * length, exclude_special=config.exclude_special
+    )
     streamed = stream_activations(model, wanted)
     n = config.n_windows
     if len(streamed.tokens) < n:

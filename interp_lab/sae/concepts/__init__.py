@@ -1,19 +1,19 @@
-"""Which features stand for concepts that are known, beside neurons, random features and probes; and known truths."""
+"""Which features go with concepts that are known, beside neurons, random features and probes; and known truths."""
 
 from interp_lab.sae.concepts.auroc import auroc, auroc_by_document
 from interp_lab.sae.concepts.config import ConceptsConfig
 from interp_lab.sae.concepts.experiment import Concepts
-from interp_lab.sae.concepts.judged import Verdict
+from interp_lab.sae.concepts.judged import Beside
 from interp_lab.sae.concepts.measuring import measure_concepts, measure_label
 from interp_lab.sae.concepts.result import ConceptsResult
 from interp_lab.sae.concepts.tokens import ConceptTokens, draw_tokens
 
 __all__ = [
+    "Beside",
     "ConceptTokens",
     "Concepts",
     "ConceptsConfig",
     "ConceptsResult",
-    "Verdict",
     "auroc",
     "auroc_by_document",
     "draw_tokens",

@@ -10,7 +10,7 @@ from interp_lab.tasks.labels import labels_named
 
 
 class ConceptsConfig(ModelConfig):
-    """Which features of an autoencoder stand for a variable of the grammar, and better than what else is there?"""
+    """Which features of an autoencoder go with a variable of the grammar, and better than what else is there?"""
 
     dictionary: SaeChoice = SaeChoice()
     """The autoencoder; it must have been trained on `model`."""
@@ -40,8 +40,10 @@ class ConceptsConfig(ModelConfig):
     n_candidates: PositiveInt = 128
     """Units whose score is computed exactly when one is chosen: half by mean difference in spreads, half by how often
     they fire."""
+    least_area: Annotated[float, Field(ge=0.5, lt=1)] = 0.6
+    """Smallest area under the ROC curve of interest: a concept has a feature only if it is clearly above."""
     fdr: Annotated[float, Field(gt=0, le=0.2)] = 0.05
-    """False discovery rate over all concepts."""
+    """False discovery rate: over concepts, of what is found; over concepts and sides together, of what is better."""
     level: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
     """Of every interval."""
     batch_size: PositiveInt = 128

@@ -1,4 +1,4 @@
-"""Which features of an autoencoder stand for variables of the grammar, and better than single neurons do?"""
+"""Which features of an autoencoder go with variables of the grammar, and better than single neurons do?"""
 
 from interp_lab.bibliography import BENJAMINI_1995, DELONG_1988, GURNEE_2023
 from interp_lab.experiment import Progress, silent

@@ -1,11 +1,13 @@
-"""Figures of which features stand for concepts."""
+"""Figures of which features go with concepts."""
 
 import numpy as np
 import plotly.graph_objects as go
 
 from interp_lab.claims import Split
 from interp_lab.plots import interval_plot, styled
-from interp_lab.sae.concepts.judged import ConceptsClaims, Judged
+from interp_lab.sae.concepts import texts
+from interp_lab.sae.concepts.claimed import ConceptsClaims
+from interp_lab.sae.concepts.judged import Judged
 from interp_lab.sae.concepts.measured import FULL
 from interp_lab.sae.concepts.sides import Kind
 from interp_lab.types import Interval
@@ -47,13 +49,14 @@ def best_units(found: ConceptsClaims) -> go.Figure:
 
 
 def beyond_rival(found: ConceptsClaims) -> go.Figure:
-    """Return the best feature less the best neuron on the same texts, on report texts and on held-out templates."""
+    """Return the best feature less the best neuron and the best component, and the first on held-out templates."""
     rows = shown(found)
     rival = rows[0].rival
-    series = {"report texts": [one.beyond_rival for one in rows]}
+    series = {f"less {rival}": [one.beyond_rival for one in rows]}
+    series[f"less {Kind.COMPONENT}"] = [one.beyond(Kind.COMPONENT) for one in rows]
     if all(Split.HELD_OUT in one.splits for one in rows):
-        series["held-out templates"] = [one.beyond(rival, Split.HELD_OUT) for one in rows]
-    title = f"best feature less best {rival}"
+        series[f"less {rival}, held-out templates"] = [one.beyond(rival, Split.HELD_OUT) for one in rows]
+    title = f"best feature less best {rival} or component"
     figure = interval_plot(series, _names(rows), title=title, unit="difference of areas under the ROC curve")
     return _with_legend_below(figure).update_xaxes(range=[-0.6, 0.6])
 
@@ -86,7 +89,8 @@ def probes(found: ConceptsClaims) -> go.Figure:
         means = np.array([[one.probe(side, k).estimate for one in found.judged] for k in first.k])
         series[f"{side}s"] = [found.over_concepts(row) for row in means]
     title = "probes of few units, mean over concepts, report split"
-    figure = interval_plot(series, [f"{k} unit{'' if k == '1' else 's'}" for k in first.k], title=title, unit=UNIT)
+    names = [f"{k} unit{'' if k == '1' else 's'}" for k in texts.k_told(found)]
+    figure = interval_plot(series, names, title=title, unit=UNIT)
     figure.add_vline(x=0.5, line={"color": "#888", "width": 1, "dash": "dot"})
     return _with_legend_below(figure.update_layout(height=380)).update_xaxes(range=[0.35, 1.03])
 

@@ -7,30 +7,28 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from interp_lab.claims import Claim, Split
-from interp_lab.experiment import Provenance
+from interp_lab.claims import Split
 from interp_lab.sae.concepts.config import ConceptsConfig
-from interp_lab.sae.concepts.measured import FULL, Measured, Scores
+from interp_lab.sae.concepts.measured import Measured, Scores
 from interp_lab.sae.concepts.sides import Kind
 from interp_lab.stats import (
     Intervals,
     PairedDifference,
-    benjamini_hochberg,
     bootstrap_interval,
     difference_from_several,
-    mean_interval,
     paired_difference,
 )
 from interp_lab.types import UNMEASURED, Interval
 
+_CHANCE = ("random", "shuffled")
 
-class Verdict(StrEnum):
-    """What is said of a concept's best feature."""
 
-    BETTER = "better than the best neuron"
-    AS_GOOD = "no clear difference from the best neuron"
-    WORSE = "worse than the best neuron"
-    NOT_FOUND = "no feature found"
+class Beside(StrEnum):
+    """What is said of a concept's best feature beside the best unit of another side."""
+
+    BETTER = "better"
+    UNCLEAR = "no clear difference"
+    WORSE = "worse"
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,16 @@ class Judged:
         return self._probes_beyond.at(self.measured.probed.index(side), self.measured.k.index(k))
 
     def beyond(self, side: str, split: Split = Split.REPORT) -> Interval:
-        """Return by how much the best feature exceeds the best unit of another side, on the same texts."""
+        """Return by how much the best feature exceeds the best unit of another side, on the same texts.
+
+        Raises: ValueError, for a side that is not there, or features themselves.
+        """
         if split not in self.splits:
             return UNMEASURED
+        if side not in self.measured.sides[1:]:
+            raise ValueError(
+                f"{str(side)!r} is no side to compare with; there are {', '.join(self.measured.sides[1:])}"
+            )
         return self._beyond[split].intervals.at(self.measured.sides.index(side) - 1)
 
     @property
@@ -78,35 +83,45 @@ class Judged:
         return self.beyond(self.rival)
 
     @property
-    def p(self) -> float:
-        """Of that difference, not corrected."""
-        return float(self._beyond[Split.REPORT].p[self.measured.sides.index(self.rival) - 1])
+    def others(self) -> tuple[str, ...]:
+        """Sides of single units that a feature stands beside, in the order of `p_beyond`; `Kind.RANDOM` is the last."""
+        return (*self.measured.sides[1:], str(Kind.RANDOM))
+
+    def beyond_other(self, side: str, split: Split = Split.REPORT) -> Interval:
+        """Return by how much the best feature exceeds another side, random dictionaries among them."""
+        return self.beyond_chance("random", split) if side == Kind.RANDOM else self.beyond(side, split)
+
+    @cached_property
+    def p_beyond(self) -> Float[np.ndarray, " other"]:
+        """Of the differences from other sides, not corrected."""
+        return np.append(self._beyond[Split.REPORT].p, self._chance("random", Split.REPORT).p)
 
     def beyond_chance(self, name: str, split: Split = Split.REPORT) -> Interval:
         """Return by how much the best feature exceeds `random` dictionaries, or what is left of `shuffled` labels."""
-        part, c = self.measured.scores.get(split), self.config
-        if part is None:
-            return UNMEASURED
+        return self._chance(name, split).intervals.at(0) if split in self.splits else UNMEASURED
+
+    def _chance(self, name: str, split: Split) -> PairedDifference:
+        part, c = self.measured.scores[split], self.config
         drawn = getattr(part, name)
-        found = difference_from_several(part.best[:1], [drawn], _clusters(part, split), level=c.level, seed=c.seed)
-        return found.intervals.at(0)
+        return difference_from_several(part.best[:1], [drawn], _clusters(part, split), level=c.level, seed=c.seed)
 
     def is_found(self, split: Split = Split.REPORT) -> bool:
-        """Whether the best feature tells the concept apart: above 0.5, random dictionaries, and shuffled labels."""
+        """Whether the best feature tells the concept apart, taken alone: see `p_found`."""
         return (
-            self.score(Kind.FEATURE, split).low > 0.5
+            self.score(Kind.FEATURE, split).low > self.config.least_area
             and self.beyond_chance("random", split).low > 0
             and self.beyond_chance("shuffled", split).low > 0
         )
 
-    def verdict(self, p_adjusted: float) -> Verdict:
-        """Return what is said of it, given the p of the comparison with the best neuron, corrected over concepts."""
-        if not self.is_found():
-            return Verdict.NOT_FOUND
-        beside = self.beyond_rival
-        if p_adjusted >= self.config.fdr or not beside.excludes(0.0):
-            return Verdict.AS_GOOD
-        return Verdict.BETTER if beside.estimate > 0 else Verdict.WORSE
+    @property
+    def p_found(self) -> float:
+        """Of what has to hold together, the largest p: an area above the least of interest, and more than chance makes.
+
+        Chance is the best of random dictionaries, and features that shuffled labels chose. Not corrected.
+        """
+        own, c = self.measured.scores[Split.REPORT].best[:1], self.config
+        above = paired_difference(own, np.full_like(own, c.least_area), level=c.level, seed=c.seed)
+        return max(float(one.p.max()) for one in (above, *(self._chance(name, Split.REPORT) for name in _CHANCE)))
 
     @cached_property
     def _best(self) -> dict[Split, Intervals]:
@@ -143,69 +158,3 @@ def _as_area(interval: Interval) -> Interval:
 def _clusters(part: Scores, split: Split) -> np.ndarray | None:
     """Return the units of intervals: texts (`None`), or templates that nothing was chosen on."""
     return part.templates if split is Split.HELD_OUT else None
-
-
-@dataclass(frozen=True)
-class ConceptsClaims:
-    """Everything that was measured, and what is said of it."""
-
-    config: ConceptsConfig
-    provenance: Provenance
-    sae: str
-    """Where the autoencoder was loaded from."""
-    hook: str
-    width: int
-    measured: tuple[Measured, ...]
-    left_out: tuple[tuple[str, str], ...]
-    """Concepts and labels that were not measured, each with the reason."""
-
-    @cached_property
-    def judged(self) -> tuple[Judged, ...]:
-        """Every concept, compared."""
-        return tuple(Judged(one, self.config) for one in self.measured)
-
-    @cached_property
-    def p_adjusted(self) -> Float[np.ndarray, " concept"]:
-        """Of the best feature against the best neuron, corrected over all concepts (Benjamini-Hochberg)."""
-        return benjamini_hochberg(np.array([one.p for one in self.judged]))
-
-    @cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Of every concept."""
-        return tuple(one.verdict(float(p)) for one, p in zip(self.judged, self.p_adjusted, strict=True))
-
-    def seen_again(self, nth: int) -> bool | None:
-        """Whether what is said of a concept is so on held-out templates; `None` where that cannot be asked."""
-        one, verdict = self.judged[nth], self.verdicts[nth]
-        if Split.HELD_OUT not in one.splits or verdict is Verdict.NOT_FOUND:
-            return None
-        if verdict is Verdict.AS_GOOD:
-            return one.is_found(Split.HELD_OUT)
-        beside = one.beyond(one.rival, Split.HELD_OUT)
-        side = beside.low > 0 if verdict is Verdict.BETTER else beside.high < 0
-        return one.is_found(Split.HELD_OUT) and side
-
-    def over_concepts(self, values: Float[np.ndarray, " concept"]) -> Interval:
-        """Return the mean over concepts, labels being the units; without limits for fewer than two labels."""
-        labels = [one.measured.label for one in self.judged]
-        if len(set(labels)) < 2:
-            return replace(UNMEASURED, estimate=float(values.mean()))
-        return mean_interval(values, labels, level=self.config.level, seed=self.config.seed, method="t")
-
-    def claims(self) -> list[Claim]:
-        """Return one sentence per concept; nothing was intervened upon, so that none is more than descriptive."""
-        return [self._claim(one, verdict) for one, verdict in zip(self.judged, self.verdicts, strict=True)]
-
-    def _claim(self, one: Judged, verdict: Verdict) -> Claim:
-        measured = one.measured
-        told = str(verdict)
-        if verdict is not Verdict.NOT_FOUND:
-            goes = "goes with it" if measured.signs[0] > 0 else "goes with its absence"
-            told = f"feature {measured.feature} {goes}; {told}"
-        score, beside = one.score(Kind.FEATURE), one.beyond_rival
-        return Claim(
-            f"{measured.concept}: {told}",
-            f"area under the ROC curve {score} on the report split; beyond the best {one.rival} {beside}; a probe of "
-            f"all coordinates {one.probe(Kind.COORDINATE, FULL)}",
-            alpha=self.config.fdr,
-        )

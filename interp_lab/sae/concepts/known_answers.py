@@ -93,5 +93,5 @@ def learns_true_features(*, n_tokens: int = 153_600) -> tuple[bool, str]:
     config = TrainingConfig(saes={"sae": sae}, n_tokens=n_tokens, batch_size=1024, n_first=1, device="cpu")
     learnt = train_saes(source, config)["sae"].sae.W_dec.detach()
     drawn = torch.randn(learnt.shape, generator=torch.Generator().manual_seed(17))
-    found, chance = recovery(learnt, truth).mcc, recovery(drawn, truth).mcc
+    found, chance = recovery(learnt, truth), recovery(drawn, truth)
     return found >= LEAST_MCC and chance <= MOST_MCC_BY_CHANCE, f"{found:.3f}, random directions {chance:.3f}"

@@ -1,6 +1,5 @@
 """What was found of features and concepts: arrays, and how they are shown."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,9 @@ import plotly.graph_objects as go
 from interp_lab.claims import Split
 from interp_lab.experiment import Provenance, Section
 from interp_lab.sae.concepts import figures, sections, tables, texts
+from interp_lab.sae.concepts.claimed import ConceptsClaims
 from interp_lab.sae.concepts.config import ConceptsConfig
-from interp_lab.sae.concepts.judged import ConceptsClaims, Verdict
+from interp_lab.sae.concepts.judged import Beside
 from interp_lab.sae.concepts.measured import FULL, measured_from
 from interp_lab.sae.concepts.sides import Kind
 
@@ -46,13 +46,13 @@ class ConceptsResult(ConceptsClaims):
     def metrics(self) -> dict[str, float]:
         """Return flat numbers of the report split.
 
-        Counts of concepts by verdict (`n_better`, `n_as_good`, `n_worse`, `n_not_found`); means over concepts
+        Counts of concepts: `n_found`, `n_not_found`, `n_beats_all` (found, and better than the best of every other
+        side), and for every side `n_better_than_SIDE` and `n_worse_than_SIDE`, found or not; means over concepts
         (`mean.`) of areas under the ROC curve by side, of `random`, `dense` (a probe of all coordinates),
         `beyond_rival`, `shrinkage` (of features) and of probes (`probe_SIDE_K`); by concept
         (`BEHAVIOUR.LATENT.VALUE.`) `score`, `beyond_rival` and `feature`.
         """
-        counted = Counter(self.verdicts)
-        found = {f"n_{verdict.name.lower()}": float(counted[verdict]) for verdict in Verdict}
+        found = self._counts()
         means: dict[str, list[float]] = {}
         for one in self.judged:
             measured, part = one.measured, one.measured.scores[Split.REPORT]
@@ -71,6 +71,16 @@ class ConceptsResult(ConceptsClaims):
             found |= {f"{at}.score": row["feature"], f"{at}.beyond_rival": row["beyond_rival"]}
             found[f"{at}.feature"] = float(measured.feature)
         return found | {f"mean.{name}": float(np.mean(values)) for name, values in means.items()}
+
+    def _counts(self) -> dict[str, float]:
+        n = int(self.found.sum())
+        found = {"n_found": float(n), "n_not_found": float(len(self.judged) - n)}
+        found["n_beats_all"] = float(sum(self.beats_all(nth) for nth in range(len(self.judged))))
+        for side in self.judged[0].others:
+            counted, name = self.counted(side), side.replace(" ", "_")
+            found[f"n_better_than_{name}"] = float(counted[Beside.BETTER])
+            found[f"n_worse_than_{name}"] = float(counted[Beside.WORSE])
+        return found
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return `concepts`, `choosing`, `probes`, and `left out` if anything was."""

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from interp_lab.experiment import Section, there
 from interp_lab.sae.concepts import texts
-from interp_lab.sae.concepts.judged import ConceptsClaims
+from interp_lab.sae.concepts.claimed import ConceptsClaims
 
 Tables = Mapping[str, pd.DataFrame]
 Figures = Mapping[str, go.Figure]
@@ -17,7 +17,7 @@ def sections(found: ConceptsClaims, tables: Tables, figures: Figures) -> list[Se
     """Return the best units, what choosing them flatters, and probes of few."""
     return [
         Section(
-            title=f"Features of {found.sae} ({found.config.model}) that stand for a concept",
+            title=f"Features of {found.sae} ({found.config.model}) that go with a concept",
             causal=False,
             suggests=texts.best_suggests(found),
             does_not_show=texts.BEST_DOES_NOT_SHOW,

@@ -1,4 +1,4 @@
-"""What single numbers may stand for a concept: features, and what they are compared with."""
+"""What single numbers may go with a concept: features, and what they are compared with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -10,10 +10,10 @@ from sae_lens.synthetic import (
     SyntheticModel,
     SyntheticModelConfig,
 )
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from interp_lab.identity import ModelIdentity, WeightProcessing
+from interp_lab.sae.evaluation.stability import matched_cosines
 
 PLACE = "synthetic.hook_features"
 """Stands where a hook point would: there is no model."""
@@ -75,38 +75,13 @@ def synthetic_model(*, n_features: int = 32, d_in: int = 24, firing: float = 0.0
     )
 
 
-@dataclass(frozen=True)
-class Recovery:
-    """How well directions match known ones."""
-
-    cosines: Float[Tensor, " pair"]
-    """Absolute cosine of every pair of the best one-to-one matching."""
-
-    @property
-    def mcc(self) -> float:
-        """Mean of the absolute cosines (0 to 1): mean correlation coefficient, as the field calls it."""
-        return float(self.cosines.mean())
-
-
-def recovery(found: Float[Tensor, "latent _"], truth: Float[Tensor, "feature _"]) -> Recovery:
+def recovery(found: Float[Tensor, "latent _"], truth: Float[Tensor, "feature _"]) -> float:
     """Match learnt directions to true ones, one to one, and say how far they agree.
 
     Every direction of the smaller set gets a partner: of more latents than features, the best are taken.
 
-    Raises: ValueError, for directions of another length, or one of norm zero.
+    Returns: mean of the absolute cosines (0 to 1): mean correlation coefficient, as the field calls it.
+    Raises: as `matched_cosines`.
     Source: Song et al. 2025, arXiv 2505.20254 (mean correlation coefficient, Hungarian matching).
     """
-    if found.shape[-1] != truth.shape[-1]:
-        raise ValueError(
-            f"directions of {found.shape[-1]} entries cannot be matched to some of {truth.shape[-1]}; take an "
-            "autoencoder that was trained on these activations"
-        )
-    sides = []
-    for name, directions in (("found", found), ("truth", truth)):
-        norms = directions.detach().double().norm(dim=-1, keepdim=True)
-        if not bool((norms > 0).all()):
-            raise ValueError(f"{int((norms == 0).sum())} directions of {name} have norm 0; leave them out")
-        sides.append(directions.detach().double() / norms)
-    cosines = (sides[0] @ sides[1].T).abs().cpu()
-    rows, columns = linear_sum_assignment(cosines.numpy(), maximize=True)
-    return Recovery(cosines[rows, columns])
+    return float(matched_cosines(found, truth, signed=False).mean())

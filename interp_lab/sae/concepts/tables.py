@@ -1,10 +1,11 @@
-"""Tables of which features stand for concepts."""
+"""Tables of which features go with concepts."""
 
 import numpy as np
 import pandas as pd
 
 from interp_lab.claims import Split
-from interp_lab.sae.concepts.judged import ConceptsClaims, Judged
+from interp_lab.sae.concepts.claimed import ConceptsClaims
+from interp_lab.sae.concepts.judged import Judged
 from interp_lab.sae.concepts.measured import FULL
 from interp_lab.sae.concepts.sides import Kind
 
@@ -12,26 +13,29 @@ from interp_lab.sae.concepts.sides import Kind
 def concepts_table(found: ConceptsClaims) -> pd.DataFrame:
     """Return one row per concept: its best feature beside the best of everything else, on the report split.
 
-    Columns: `feature` (its number) and `sign` (-1 where it is low when the concept is there); `score` (area under the
-    ROC curve), `neuron`, `coordinate`, `component` (the same of the best of these), `random` (mean over
-    dictionaries), `dense` (of a probe on all coordinates); `beyond_...` (differences on the same texts), all with
-    intervals, `p_adjusted` (against the neuron, over concepts); `held_out` (score on reserved templates) and
-    `held_out_beyond_neuron`; `fires_with`, `fires_without` (share of what has the concept, or has it not, for which
-    the feature is not zero), `share` (what has it), `n_texts`.
+    Columns: `found` (beyond the least area, random dictionaries and shuffled labels, corrected over concepts);
+    `feature` (its number) and `sign` (-1 where it is low when the concept is there); `score` (area under the ROC
+    curve), `neuron`, `coordinate`, `component` (the same of the best of these), `random` (mean over dictionaries),
+    `dense` (of a probe on all coordinates); `beyond_...` (differences on the same texts), all with intervals;
+    `beside_...` (better, worse, or no clear difference) with `p_adjusted_...` (over concepts and sides together);
+    `held_out` (score on reserved templates) and `held_out_beyond_rival`; `fires_with`, `fires_without` (share of what
+    has the concept, or has it not, for which the feature is not zero), `share` (what has it), `n_texts`.
     """
     return pd.DataFrame([_concept_row(found, nth) for nth in range(len(found.judged))])
 
 
 def _concept_row(found: ConceptsClaims, nth: int) -> dict[str, object]:
-    one, verdict = found.judged[nth], found.verdicts[nth]
+    one = found.judged[nth]
     measured, part = one.measured, one.measured.scores[Split.REPORT]
-    row: dict[str, object] = {"concept": measured.concept, "verdict": str(verdict), "feature": measured.feature}
+    row: dict[str, object] = {"concept": measured.concept, "found": bool(found.found[nth]), "feature": measured.feature}
     row |= {"sign": int(measured.signs[0])} | one.score(Kind.FEATURE).columns("score")
     row |= {"rival": measured.units[measured.sides.index(one.rival)]}
     for side in measured.sides[1:]:
         row |= one.score(side).columns(side) | one.beyond(side).columns(f"beyond_{side}")
-    row |= {"p_adjusted": float(found.p_adjusted[nth])}
     row |= {"random": float(part.random.mean())} | one.beyond_chance("random").columns("beyond_random")
+    for side, p in zip(one.others, found.p_adjusted[nth], strict=True):
+        name = "random" if side == Kind.RANDOM else side
+        row |= {f"beside_{name}": str(found.beside(nth, side)), f"p_adjusted_{name}": float(p)}
     row |= one.beyond_chance("shuffled").columns("beyond_shuffled")
     row |= one.probe(Kind.COORDINATE, FULL).columns("dense")
     row |= one.score(Kind.FEATURE, Split.HELD_OUT).columns("held_out")

@@ -1,11 +1,10 @@
 """What was found of features and concepts, in words."""
 
-from collections import Counter
-
 import numpy as np
 
 from interp_lab.claims import Split
-from interp_lab.sae.concepts.judged import ConceptsClaims, Judged, Verdict
+from interp_lab.sae.concepts.claimed import ConceptsClaims
+from interp_lab.sae.concepts.judged import Beside, Judged
 from interp_lab.sae.concepts.measured import FULL
 from interp_lab.sae.concepts.sides import Kind
 
@@ -32,22 +31,48 @@ PROBES_DO_NOT_SHOW = (
 
 
 def summary(found: ConceptsClaims) -> str:
-    """Return a line per verdict, and what single features are worth on average."""
-    c = found.config
-    lines = [f"{found.sae} of {c.model} at {found.hook}: {len(found.measured)} concepts, one {c.per} at a time"]
-    for verdict in Verdict:
-        named = [_told(one) for one, own in zip(found.judged, found.verdicts, strict=True) if own is verdict]
+    """Return which concepts have a feature, how features stand beside other units, and what they are worth on average.
+
+    In brackets: the area under the ROC curve, and by how much it exceeds that of the best rival.
+    """
+    c, n = found.config, len(found.judged)
+    lines = [f"{found.sae} of {c.model} at {found.hook}: {n} concepts, one {c.per} at a time"]
+    for told, own in (("feature found", True), ("no feature found", False)):
+        named = [_told(one) for one, is_found in zip(found.judged, found.found, strict=True) if is_found == own]
         if named:
-            lines.append(f"{verdict} ({len(named)}): {', '.join(named)}")
-    lines.append(f"on average: {averages(found)}")
+            lines.append(f"{told} ({len(named)}): {', '.join(named)}")
+    lines += [beside_told(found), f"on average: {averages(found)}"]
     if found.left_out:
         lines.append(f"left out: {', '.join(name.removeprefix('grammar/') for name, _ in found.left_out)}")
-    again = [found.seen_again(nth) for nth in range(len(found.judged))]
-    asked = [one for one in again if one is not None]
-    if asked:
-        lines.append(f"seen again on held-out templates: {sum(asked)} of {len(asked)} of those found")
+    again = again_told(found)
+    if again:
+        lines.append(again)
     lines.append("descriptive: what goes with a concept; whether the model uses it, feature_effects asks")
     return "\n".join(lines)
+
+
+def beside_told(found: ConceptsClaims) -> str:
+    """Return how features stand beside the best unit of every other side, of all concepts, found or not."""
+    n, parts = len(found.judged), []
+    for side in found.judged[0].others:
+        counted = found.counted(side)
+        parts.append(
+            f"best {side}: better in {counted[Beside.BETTER]}, worse in {counted[Beside.WORSE]}, not clearly either in "
+            f"{counted[Beside.UNCLEAR]}"
+        )
+    beats = [one.measured.short for nth, one in enumerate(found.judged) if found.beats_all(nth)]
+    all_of = f"{len(beats)} of {n} features beat the best of every side{f' ({_listed(beats)})' if beats else ''}"
+    return f"the best feature beside the {'; '.join(parts)}. {all_of}"
+
+
+def again_told(found: ConceptsClaims) -> str:
+    """Return how many of those found are seen again on held-out templates; nothing, where none can be."""
+    asked = [told for told in (found.seen_again(nth) for nth in range(len(found.judged))) if told is not None]
+    return f"seen again on held-out templates: {sum(asked)} of {len(asked)} of those found" if asked else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)
 
 
 def averages(found: ConceptsClaims) -> str:
@@ -65,21 +90,22 @@ def averages(found: ConceptsClaims) -> str:
 
 
 def best_suggests(found: ConceptsClaims) -> str:
-    """Return how many concepts have a feature, and on what terms that is said."""
-    counted, c = Counter(found.verdicts), found.config
-    n, rival = len(found.judged), found.judged[0].rival
+    """Return how many concepts have a feature, on what terms that is said, and what else does as well."""
+    c, n, again = found.config, len(found.judged), again_told(found)
     told = (
-        f"{n - counted[Verdict.NOT_FOUND]} of {n} concepts have a feature: the one chosen on other texts tells them "
-        "apart (area under the ROC curve above 0.5, which is what saying the commonest label scores) better than "
-        "the best of random dictionaries as wide and as sparse, and than features chosen by shuffled labels. Of these, "
-        f"{counted[Verdict.BETTER]} are better than the best {rival}, {counted[Verdict.WORSE]} worse, "
-        f"{counted[Verdict.AS_GOOD]} not clearly either (paired difference on the same texts, false discovery rate "
-        f"{c.fdr:.0%} over concepts). On average: {averages(found)}."
+        f"{int(found.found.sum())} of {n} concepts have a feature: the one chosen on other texts tells them apart "
+        f"(area under the ROC curve clearly above {c.least_area:g}; 0.5 is what saying the commonest label scores) "
+        "better than the best of random dictionaries as wide and as sparse, and than features chosen by shuffled "
+        f"labels (false discovery rate {c.fdr:.0%} over concepts){f'; {again}' if again else ''}. Of all concepts, "
+        f"found or not, paired on the same texts (false discovery rate {c.fdr:.0%} over concepts and sides together): "
+        f"{beside_told(found)}. On average: {averages(found)}."
     )
-    if found.judged[0].rival == Kind.NEURON:
+    if found.rival == Kind.NEURON:
         told += " Neurons are those of the last two layers that write to this place."
-    if counted[Verdict.BETTER] <= counted[Verdict.WORSE]:
-        told += f" On these concepts the autoencoder's single features are no improvement on {rival}s."
+    for side in found.one_unit_sides:
+        counted = found.counted(side)
+        if counted[Beside.BETTER] <= counted[Beside.WORSE]:
+            told += f" On these concepts the autoencoder's single features are no improvement on {side}s."
     return told
 
 
@@ -103,12 +129,19 @@ def probes_suggest(found: ConceptsClaims) -> str:
         means = [np.mean([one.probe(side, k).estimate for one in found.judged]) for k in found.judged[0].measured.k]
         told = ", ".join(f"{mean:.3f}" for mean in means)
         parts.append(f"{side}s {told}")
-    ks = ", ".join(found.judged[0].measured.k)
+    ks = ", ".join(k_told(found))
     return (
         f"Mean area under the ROC curve of probes that read {ks} units: {'; '.join(parts)}. Few units: those whose "
         "means differ most on the texts that train, logistic regression. All: ridge regression, its penalty chosen on "
         "inner folds of texts."
     )
+
+
+def k_told(found: ConceptsClaims) -> list[str]:
+    """Return how many units probes read; the full one reads no more than `n_full`."""
+    c, ks = found.config, found.judged[0].measured.k
+    full = "all" if found.width <= c.n_full else f"all (at most {c.n_full})"
+    return [full if k == FULL else k for k in ks]
 
 
 def _told(one: Judged) -> str:

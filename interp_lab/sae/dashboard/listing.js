@@ -61,7 +61,8 @@ function drawRow(row, place) {
 function fillList() {
   const first = Math.max(0, Math.floor(list.scrollTop / TALL) - SPARE);
   const last = Math.min(rows.length, Math.ceil((list.scrollTop + list.clientHeight) / TALL) + SPARE);
-  spacer.replaceChildren(...rows.slice(first, last).map((row, nth) => drawRow(row, first + nth)));
+  if (!rows.length) spacer.replaceChildren(make("p", {class: "soft none", role: "none"}, "no feature matches; reset shows all"));
+  else spacer.replaceChildren(...rows.slice(first, last).map((row, nth) => drawRow(row, first + nth)));
   const selected = opened !== null && byId(`row-${columns.latent[opened]}`);
   if (selected) list.setAttribute("aria-activedescendant", selected.id);
   else list.removeAttribute("aria-activedescendant");
@@ -82,6 +83,9 @@ function open(row) {
 }
 function follow() {
   const asked = /^#latent-(\d+)$/.exec(location.hash), row = asked ? rowOf.get(Number(asked[1])) : undefined;
+  const told = byId("told");
+  told.textContent = asked && row === undefined ? `latent ${asked[1]} is not on this page: it holds ${n.toLocaleString("en")} of ${data.width.toLocaleString("en")}` : "";
+  told.hidden = !told.textContent;
   if (row === undefined || row === opened) return;
   const inside = holder.contains(document.activeElement) || holder.contains(document.querySelector("a:hover"));
   open(row);

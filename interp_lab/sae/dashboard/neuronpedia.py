@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import NonNegativeInt, PositiveInt
 
 from interp_lab.config import Config
@@ -18,13 +19,17 @@ from interp_lab.runs import write_atomic
 from interp_lab.sae.dashboard.latents import by_latent, chosen_latents, in_pieces
 from interp_lab.sae.features import FeatureStore
 
+N_BINS = 50
+"""Of the exported histogram."""
+
 
 class NeuronpediaActivation(Config):
     """One example."""
 
     bin_min: float
-    """Smallest value of the examples of its bin here; -1 marks the top examples."""
+    """Lower edge of its bin of active values; -1 marks the top examples."""
     bin_max: float
+    """Upper edge; of the top examples, the feature's largest value."""
     bin_contains: float
     """Share of all tokens with a value in the bin; -1 for the top examples."""
     tokens: tuple[str, ...]
@@ -46,6 +51,7 @@ class NeuronpediaFeature(Config):
     correlated_features_indices: tuple[int, ...] = ()
     """Latents that are active at the same tokens."""
     correlated_features_l1: tuple[float, ...] = ()
+    """Not L1: SAEDashboard writes cosine similarity here. Ours is of being active, SAEDashboard's of the values."""
     correlated_features_pearson: tuple[float, ...] = ()
     """Pearson's correlation of being active (phi); SAEDashboard's is of the values."""
     neg_str: tuple[str, ...] = ()
@@ -55,9 +61,9 @@ class NeuronpediaFeature(Config):
     frac_nonzero: float
     """Share of tokens, 0 to 1."""
     freq_hist_data_bar_values: tuple[float, ...] = ()
-    """Middles of the bins of active values."""
+    """Middles of bins of active values, all equally wide."""
     freq_hist_data_bar_heights: tuple[float, ...] = ()
-    """Tokens in each."""
+    """Tokens in each, by `equal_bins`: not whole numbers."""
     logits_hist_data_bar_heights: tuple[float, ...] = ()
     logits_hist_data_bar_values: tuple[float, ...] = ()
     n_prompts_total: NonNegativeInt
@@ -106,6 +112,7 @@ def export_neuronpedia(
     length = n_tokens_in_prompt or store.about.text.get("length") or round(
         store.about.n_tokens / max(store.about.n_documents, 1)
     )  # fmt: skip
+    densities = store.features()["density"].to_numpy()
     shared = {
         "n_prompts_total": store.about.n_documents,
         "n_tokens_in_prompt": int(length),
@@ -113,7 +120,7 @@ def export_neuronpedia(
     }
     written = []
     for number, piece in enumerate(in_pieces(chosen, at_once=per_file)):
-        features = tuple(neuronpedia_features(store, piece, shared=shared))
+        features = tuple(neuronpedia_features(store, piece, densities=densities, shared=shared))
         batch = NeuronpediaBatch(model_id=model_id, layer=layer, sae_set=sae_set, features=features)
         path = folder / f"batch-{number}.json"
         write_atomic(path, json.dumps(batch.as_dict(), allow_nan=False).encode("utf-8"))
@@ -122,9 +129,13 @@ def export_neuronpedia(
 
 
 def neuronpedia_features(
-    store: FeatureStore, latents: Sequence[int], *, shared: Mapping[str, Any]
+    store: FeatureStore,
+    latents: Sequence[int],
+    *,
+    densities: Float[np.ndarray, " latent"],
+    shared: Mapping[str, Any],
 ) -> list[NeuronpediaFeature]:
-    """Return some features; `shared` is what all of a folder have in common."""
+    """Return some features; `shared` is what all of a folder have in common, and densities are of all latents."""
     rows = by_latent(store.features(latents))
     examples, logits = by_latent(store.examples(latents)), by_latent(store.logits(latents))
     near, histogram = by_latent(store.neighbours(latents)), by_latent(store.histogram(latents))
@@ -134,6 +145,7 @@ def neuronpedia_features(
         effects = {sign: [row for row in logits.get(latent, []) if row["sign"] == sign] for sign in (1, -1)}
         together = [row for row in near.get(latent, []) if row["kind"] == "coactivation"]
         bars = histogram.get(latent, [])
+        middles, heights = equal_bins(bars)
         found.append(
             NeuronpediaFeature(
                 feature_index=latent,
@@ -143,30 +155,72 @@ def neuronpedia_features(
                 neg_str=tuple(row["token"] for row in effects[-1]),
                 neg_values=tuple(_rounded(row["effect"]) for row in effects[-1]),
                 correlated_features_indices=tuple(int(row["other"]) for row in together),
+                correlated_features_l1=tuple(
+                    _rounded(_cosine(row["value"], density, float(densities[int(row["other"])]))) for row in together
+                ),
                 correlated_features_pearson=tuple(_rounded(row["value"]) for row in together),
-                freq_hist_data_bar_values=tuple(_rounded((row["low"] + row["high"]) / 2) for row in bars),
-                freq_hist_data_bar_heights=tuple(_rounded(row["count"]) for row in bars),
-                activations=tuple(_activations(examples.get(latent, []), store.about.quantiles, density)),
+                freq_hist_data_bar_values=tuple(_rounded(value) for value in middles),
+                freq_hist_data_bar_heights=tuple(_rounded(value) for value in heights),
+                activations=tuple(_activations(examples.get(latent, []), bars, store.about.quantiles, rows[latent][0])),
                 **shared,
             )
         )
     return found
 
 
+def equal_bins(
+    bars: Sequence[Mapping[str, Any]], *, n: int = N_BINS
+) -> tuple[Float[np.ndarray, " bin"], Float[np.ndarray, " bin"]]:
+    """Return middles of `n` equally wide bins from the lowest edge to the highest, and the tokens in each.
+
+    A folder's bins grow with the value, and a bar chart that takes them for equal would be wrong. Values are taken to
+    be spread evenly within a bin of the folder; no token is lost.
+    """
+    if not bars:
+        return np.empty(0), np.empty(0)
+    values, below = _cumulative(bars)
+    edges = np.linspace(values[0], values[-1], n + 1)
+    return (edges[:-1] + edges[1:]) / 2, np.diff(np.interp(edges, values, below))
+
+
+def _cumulative(bars: Sequence[Mapping[str, Any]]) -> tuple[Float[np.ndarray, " edge"], Float[np.ndarray, " edge"]]:
+    """Return the edges of bins, lower and upper in turn, and how many tokens are below each."""
+    ordered = sorted(bars, key=lambda row: row["low"])
+    values = np.array([edge for row in ordered for edge in (row["low"], row["high"])], dtype=np.float64)
+    upto = np.cumsum([row["count"] for row in ordered], dtype=np.float64)
+    return values, np.stack([np.concatenate([[0.0], upto[:-1]]), upto], axis=1).reshape(-1)
+
+
+def _cosine(phi: float, ours: float, theirs: float) -> float:
+    """Return the cosine of being active, from its correlation and both densities; 0 where one is never active."""
+    if min(ours, theirs) <= 0:
+        return 0.0
+    together = phi * np.sqrt(ours * (1 - ours) * theirs * (1 - theirs)) + ours * theirs
+    return float(np.clip(together / np.sqrt(ours * theirs), 0, 1))
+
+
 def _activations(
-    rows: Sequence[Mapping[str, Any]], quantiles: Sequence[tuple[float, float]], density: float
+    rows: Sequence[Mapping[str, Any]],
+    bars: Sequence[Mapping[str, Any]],
+    quantiles: Sequence[tuple[float, float]],
+    feature: Mapping[str, Any],
 ) -> list[NeuronpediaActivation]:
-    """Return the examples, the top ones first and then bin by bin."""
-    by_bin: dict[int, list[Mapping[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: (row["quantile"], row["rank"])):
-        by_bin.setdefault(int(row["quantile"]), []).append(row)
+    """Return the examples, the top ones first and then bin by bin, with the edges of their bins.
+
+    Edges are quantiles of the active values, to within a bin of the histogram; they are moved to hold the examples.
+    """
     found = []
-    for own, members in by_bin.items():
-        values = [float(row["value"]) for row in members]
-        low, high = (-1.0, -1.0) if own == 0 else quantiles[own - 1]
-        contains = -1.0 if own == 0 else (high - low) * density
-        smallest = -1.0 if own == 0 else _rounded(min(values))
-        found += [_activation(row, smallest, _rounded(max(values)), contains) for row in members]
+    for row in sorted(rows, key=lambda row: (row["quantile"], row["rank"])):
+        own = int(row["quantile"])
+        if own == 0:
+            found.append(_activation(row, -1.0, _rounded(feature["max"]), -1.0))
+            continue
+        low, high = quantiles[own - 1]
+        values, below = _cumulative(bars)
+        edges = np.minimum(np.interp(np.array([low, high]) * below[-1], below, values), float(feature["max"]))
+        members = [float(one["value"]) for one in rows if one["quantile"] == own]
+        lower, upper = _rounded(min(edges[0], *members)), _rounded(max(edges[1], *members))
+        found.append(_activation(row, lower, upper, (high - low) * float(feature["density"])))
     return found
 
 

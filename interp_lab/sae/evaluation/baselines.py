@@ -1,4 +1,4 @@
-"""What autoencoders are held against: the mean, zero, principal components, and directions drawn at random."""
+"""What autoencoders are held against: the mean, zero, principal components, and directions that nobody trained."""
 
 from dataclasses import dataclass
 
@@ -52,35 +52,40 @@ class PrincipalComponents:
 
 
 @dataclass(frozen=True)
-class RandomDecoder:
-    """Directions that nobody learnt, and for every token the best few of them that a greedy search finds.
+class SearchedDirections:
+    """Directions that are given, and for every token the few of them that a greedy search chooses.
 
-    A frozen random decoder whose codes are not amortised: no encoder is trained, so none can be trained too little, and
-    codes are at least about as good as one would give. Codes may be negative.
+    There is no encoder, so none can be trained too little: what is missing is missing from the directions. Codes may be
+    negative. Drawn at random, the directions are a frozen decoder that nobody trained.
 
     Source: after the frozen decoder of Korznikov et al. 2026, arXiv 2602.14111, who train an encoder for it.
     """
 
-    mean: Float[Tensor, " d_in"]
+    origin: Float[Tensor, " d_in"]
+    """What stands where no direction is active."""
     directions: Float[Tensor, "latent d_in"]
     """Of length one."""
     n_active: int
-
-    @classmethod
-    def drawn(cls, mean: Float[Tensor, " d_in"], n_latents: int, *, n_active: int, seed: int) -> "RandomDecoder":
-        """Draw directions uniformly from the sphere."""
-        return cls(mean, random_directions(n_latents, len(mean), seed=seed).to(mean), n_active)
+    rounds: int = 32
+    """Of the search, at most."""
 
     def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
         """Return the codes, `n_active` of them not zero."""
-        flat = (activation - self.mean).flatten(0, -2)
-        chosen, codes = pursue(flat, self.directions, n_active=self.n_active)
+        flat = (activation - self.origin).flatten(0, -2)
+        chosen, codes = pursue(flat, self.directions, n_active=self.n_active, rounds=self.rounds)
         latents = flat.new_zeros(len(flat), len(self.directions)).scatter_(1, chosen, codes)
         return latents.view(*activation.shape[:-1], -1)
 
     def decode(self, latents: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch d_in"]:
         """Return the reconstruction."""
-        return latents @ self.directions + self.mean
+        return latents @ self.directions + self.origin
+
+
+def unit(rows: Float[Tensor, "row d_in"]) -> Float[Tensor, "direction d_in"]:
+    """Return directions of length one, without those of no length."""
+    lengths = rows.norm(dim=-1, keepdim=True)
+    there = lengths[:, 0] > 0
+    return rows[there] / lengths[there]
 
 
 def random_directions(n: int, d_in: int, *, seed: int) -> Float[Tensor, "latent d_in"]:
@@ -91,13 +96,17 @@ def random_directions(n: int, d_in: int, *, seed: int) -> Float[Tensor, "latent 
 
 
 def pursue(
-    target: Float[Tensor, "row d_in"], directions: Float[Tensor, "latent d_in"], *, n_active: int, rounds: int = 8
+    target: Float[Tensor, "row d_in"], directions: Float[Tensor, "latent d_in"], *, n_active: int, rounds: int = 32
 ) -> tuple[Int[Tensor, "row active"], Float[Tensor, "row active"]]:
     """Return which directions a greedy search chooses for each row, and the least-squares codes of those.
 
-    Every round adds the directions with the largest inner product with what is left, and fits all codes anew. With one
-    round per direction this is orthogonal matching pursuit; fewer are faster and almost as good: 16 of 1,024 directions
-    explained .632 of the organism's variance in 8 rounds, and .647 in 16.
+    Every round adds the directions whose inner product with what is left is largest, whatever its sign, and fits all
+    codes anew. With one round per direction this is orthogonal matching pursuit; fewer add several at once, are faster,
+    and leave more: 16 of 1,024 random directions explained .696 of the organism's variance in 8 rounds, .714 in 16.
+
+    Args:
+        directions: of length one.
+        n_active: directions for each row; as many as there are, or as there are entries, if those are fewer.
 
     Source: Pati, Rezaiifar and Krishnaprasad 1993 (orthogonal matching pursuit).
     """
@@ -107,7 +116,7 @@ def pursue(
     codes, rest = target.new_zeros(len(target), 0), target
     for nth in range(rounds):
         n_more = (n_active - chosen.shape[1]) // (rounds - nth)
-        score = (rest @ directions.T).scatter(1, chosen, -torch.inf)
+        score = (rest @ directions.T).abs().scatter(1, chosen, -torch.inf)
         chosen = torch.cat([chosen, score.topk(n_more, dim=1).indices], dim=1)
         basis = directions[chosen]
         gram = basis @ basis.mT + 1e-6 * torch.eye(chosen.shape[1]).to(basis)

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from interp_lab.claims import Claim, Evidence, Split
 from interp_lab.sae.evaluation.compared import COMPARED, Compared, Pair
 from interp_lab.sae.evaluation.measured import MEAN
-from interp_lab.stats import benjamini_hochberg, mean_interval
+from interp_lab.stats import mean_interval
 from interp_lab.types import Interval
+
+ALIKE = "about as much"
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,18 @@ class Claimed(Compared):
         """
         if not self.compared:
             return []
-        at = COMPARED.index("ce")
-        p = benjamini_hochberg(self.differences.p[at])
+        p = self.p_adjusted[COMPARED.index("ce")]
         return [self._claim(pair, nth, p=float(p[nth])) for nth, pair in enumerate(self.compared)]
+
+    def told(self, name: str) -> list[tuple[str, str]]:
+        """Return what one autoencoder keeps beside each of its baselines: `more`, `less`, alike, or not clear."""
+        pairs = [(nth, pair[1]) for nth, pair in enumerate(self.compared) if pair[0] == name]
+        return [(other, _told(self._beyond(nth), margin=self.config.smallest_effect)) for nth, other in pairs]
+
+    def _beyond(self, nth: int) -> Interval:
+        """Return how much lower the loss is with an autoencoder than with a baseline."""
+        more = self.differences.intervals.at(COMPARED.index("ce"), nth)
+        return replace(more, estimate=-more.estimate, low=-more.high, high=-more.low)
 
     def _kept(self, name: str) -> Interval:
         """Return how much lower the loss is with a codec in place than with the mean."""
@@ -33,11 +44,9 @@ class Claimed(Compared):
 
     def _claim(self, pair: Pair, nth: int, *, p: float) -> Claim:
         name, other = pair
-        more = self.differences.intervals.at(COMPARED.index("ce"), nth)
-        beyond = replace(more, estimate=-more.estimate, low=-more.high, high=-more.low)
-        margin = self.config.smallest_effect
-        told = "more" if beyond.low > margin else "less" if beyond.high < -margin else "about as much"
-        than = "as" if told == "about as much" else "than"
+        beyond, margin = self._beyond(nth), self.config.smallest_effect
+        told = _told(beyond, margin=margin)
+        than = "as" if told == ALIKE else "than"
         what = dict(zip(self.names, self.described, strict=True))[other]
         evidence = Evidence(
             what=f"{name} in place of mean ablation at {self.hook}: fall of the loss",
@@ -48,7 +57,7 @@ class Claimed(Compared):
             control=f"{other}: {what}",
             split=Split.REPORT,
             n_examples=self.n_documents,
-            margin=self.config.smallest_effect,
+            margin=margin,
         )
         shares = " against ".join(str(self.interval(one, "ce_recovered_mean")) for one in pair)
         r2 = " against ".join(str(self.interval(one, "r2")) for one in pair)
@@ -57,3 +66,12 @@ class Claimed(Compared):
             f"of what mean ablation costs {shares}; R2 {r2}",
             evidence,
         )
+
+
+def _told(beyond: Interval, *, margin: float) -> str:
+    """Return what an interval says: more or less only clear of the margin, and alike only where it is all within."""
+    if beyond.low > margin:
+        return "more"
+    if beyond.high < -margin:
+        return "less"
+    return ALIKE if -margin <= beyond.low and beyond.high <= margin else "not clearly more or less"

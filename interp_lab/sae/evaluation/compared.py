@@ -1,12 +1,13 @@
 """Autoencoders against their baselines, on the same documents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from interp_lab.sae.evaluation.measured import Measured
-from interp_lab.stats import PairedDifference, paired_difference
+from interp_lab.stats import Intervals, PairedDifference, benjamini_hochberg, paired_difference
 
 COMPARED = ("r2", "ce", "kl", "ce_recovered_mean")
 """What is compared; of `ce` and `kl` less is better."""
@@ -28,12 +29,28 @@ class Compared(Measured):
     def differences(self) -> PairedDifference:
         """By metric, in the order of `COMPARED`, and pair, in that of `compared`: autoencoder minus baseline.
 
-        Shares that have no meaning here are left at zero. Raises: ValueError, if there is no pair.
+        NaN, also as p, where a share has no meaning. Raises: ValueError, if there is no pair.
         """
         if not self.compared:
             raise ValueError("nothing to compare with; ask for baselines")
-        values = np.nan_to_num(self.values[[self.metric_names.index(metric) for metric in COMPARED]])
+        values = self.values[[self.metric_names.index(metric) for metric in COMPARED]]
         own, other = (values[:, [self.names.index(pair[side]) for pair in self.compared]] for side in (0, 1))
-        return paired_difference(
-            own, other, level=self.config.level, n_permutations=_N_PERMUTATIONS, seed=self.config.seed
+        known = np.asarray(np.isfinite(own - other).all(-1))
+        found = paired_difference(
+            np.where(known[..., None], own, 0.0), np.where(known[..., None], other, 0.0), level=self.config.level,
+            n_permutations=_N_PERMUTATIONS, seed=self.config.seed,
+        )  # fmt: skip
+        ends = (
+            np.where(known, end, np.nan)
+            for end in (found.intervals.estimate, found.intervals.low, found.intervals.high)
         )
+        intervals = Intervals(*ends, found.intervals.level, found.intervals.n_clusters, found.intervals.method)
+        return replace(found, intervals=intervals, p=np.where(known, found.p, np.nan))
+
+    @cached_property
+    def p_adjusted(self) -> Float[np.ndarray, "metric pair"]:
+        """Benjamini-Hochberg over all metrics and pairs that were tested; claims and tables have the same."""
+        p = self.differences.p
+        found, known = np.full_like(p, np.nan), np.isfinite(p)
+        found[known] = benjamini_hochberg(p[known])
+        return found

@@ -8,9 +8,12 @@ from interp_lab.config import Config, ModelConfig
 from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice
 
-Baseline = Literal["pca", "random"]
-"""`pca`: principal components, as many as an autoencoder has latents active. `random`: as many random directions as it
-has latents, of which as many are active as of its own."""
+Baseline = Literal["pca", "random", "data", "own"]
+"""`pca`: principal components, as many as an autoencoder has latents active. The others are directions without an
+encoder, of which a greedy search (orthogonal matching pursuit, codes of either sign) chooses as many for every token:
+`random`, as many as it has latents, drawn from the sphere; `data`, as many activations of the train side, less their
+mean; `own`, its own decoder, which tells what its encoder leaves on the table (no control; only where decoding is
+linear)."""
 Variant = Literal["legacy_explained_variance", "fraction_of_variance_unexplained_batch", "normalised_mse_uncentred"]
 """Other numbers that are called explained variance elsewhere; see `reconstruction.VARIANTS`."""
 
@@ -26,8 +29,10 @@ class EvaluationConfig(Config):
     """Of the text, special tokens not counted."""
     n_fit_tokens: PositiveInt = 50_000
     """For mean and principal components, and to find out how many latents are active."""
-    baselines: tuple[Baseline, ...] = ("pca", "random")
+    baselines: tuple[Baseline, ...] = ("pca", "random", "data", "own")
     """Beside each autoencoder; the mean and zero are always there."""
+    search_rounds: PositiveInt = 32
+    """Of the greedy search, at most: one direction a round where no more are active, several a round beyond that."""
     pca_components: tuple[PositiveInt, ...] = ()
     """More sizes of principal components, for a curve."""
     variants: tuple[Variant, ...] = ()
@@ -43,7 +48,7 @@ class EvaluationConfig(Config):
     level: float = Field(0.95, ge=0.8, lt=1)
     """Share of intervals that should hold the true value."""
     seed: NonNegativeInt = 0
-    """Of random directions and resamples."""
+    """Of random directions, activations that are drawn, and resamples."""
 
     @model_validator(mode="after")
     def _is_disjoint(self) -> "EvaluationConfig":

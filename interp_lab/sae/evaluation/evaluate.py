@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from interp_lab.experiment import Progress, Steps, silent
 from interp_lab.hooks import device_of, require_editable
+from interp_lab.interventions.op import decoder_rows
 from interp_lab.sae.activations.reading import pieces, widths
-from interp_lab.sae.evaluation.baselines import Constant, PrincipalComponents, RandomDecoder
+from interp_lab.sae.evaluation.baselines import (
+    Constant,
+    PrincipalComponents,
+    SearchedDirections,
+    random_directions,
+    unit,
+)
 from interp_lab.sae.evaluation.config import EvaluationConfig
 from interp_lab.sae.evaluation.evaluation import Evaluation
 from interp_lab.sae.evaluation.fitting import Fitted, fit, reading_config
@@ -23,7 +32,8 @@ from interp_lab.tasks import Document
 from interp_lab.types import Codec, HookedModel
 
 _NAME = re.compile(r"\w[\w.-]*")
-_TAKEN = re.compile(r"mean|zero|(pca|random)_\d.*")
+_CONTROLS = ("pca", "random", "data")
+_TAKEN = re.compile(r"mean|zero|(pca|random|data)_\d.*|own_.*")
 
 
 def evaluate(
@@ -41,7 +51,8 @@ def evaluate(
     over held-out text runs the model once untouched, and once for each codec with its reconstruction in place of the
     activations (in the residual stream: only the layers above). BOS, padding and end tokens are neither scored nor
     replaced, also not by zero and mean ablation, unless `exclude_special` is off. Predictions are scored where the
-    activation was replaced. Memory grows with documents and latents, not with tokens.
+    activation was replaced; that of the end token counts, that of padding never. Memory grows with documents and
+    latents, not with tokens.
 
     Args:
         codecs: by name; heads come and go flattened.
@@ -58,14 +69,17 @@ def evaluate(
     fitted = fit(model, codecs, hook, config=config, documents=documents, progress=steps.next("train-side text"))
     beside = _baselines(codecs, fitted, config)
     every: dict[str, Codec] = {**codecs, **beside.codecs}
-    read = Pass(model, every, hook=hook, centre=fitted.mean, variants=config.variants)
+    read = Pass(model, every, hook=hook, centre=fitted.mean, unigram=fitted.unigram, variants=config.variants)
     _read(read, fitted, config, documents, steps.next("held-out text"))
     sums = read.sums.totals()
-    shared = {name: sums[name] for name in ("tokens", "predicted", "ce_clean")} | {"variance": _variance(sums)}
+    shared = {name: sums[name] for name in ("tokens", "predicted", "ce_clean", "ce_unigram")} | {
+        "variance": _variance(sums)
+    }
     quantities = [key.removesuffix(f"/{MEAN}") for key in sums if key.endswith(f"/{MEAN}")]
     return Evaluation(
         config=config,
         hook=hook,
+        d_vocab=int(model.cfg.d_vocab),
         names=tuple(every),
         asked=tuple(codecs),
         described=(*("autoencoder" for _ in codecs), *beside.described),
@@ -85,7 +99,7 @@ def _require_usable(model: HookedModel, codecs: Mapping[str, Codec], hook: str, 
         if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
             raise ValueError(
                 f"{name!r} cannot name a codec: use letters, digits and any of _ . -, and not the names of baselines "
-                "(mean, zero, pca_16, random_1024_16)"
+                "(mean, zero, pca_16, random_1024_16, data_1024_16, own_...)"
             )
     unknown = [name for pair in config.stability for name in pair if name not in codecs]
     if unknown:
@@ -106,28 +120,68 @@ class _Beside:
     of: dict[str, tuple[str, ...]]
 
 
-def _baselines(codecs: Mapping[str, Codec], fitted: Fitted, config: EvaluationConfig) -> _Beside:
-    made: dict[str, tuple[Codec, str]] = {}
-    beside: dict[str, tuple[str, ...]] = dict.fromkeys(codecs, ())
-    d_in = len(fitted.mean)
+class _Making:
+    """Baselines as they are asked for, each made once."""
 
-    def add_pca(n: int) -> str:
-        label, n = f"pca_{n}", min(n, d_in)
+    def __init__(self, fitted: Fitted, config: EvaluationConfig) -> None:
+        self.fitted, self.config = fitted, config
+        self.made: dict[str, tuple[Codec, str]] = {}
+
+    def pca(self, n: int) -> str:
+        """Make the first `n` principal components; return their name."""
+        label, n = f"pca_{n}", min(n, len(self.fitted.mean))
         told = f"{n} principal components of train-side text"
-        made[label] = PrincipalComponents.of(fitted.mean, fitted.covariance, n=n), told
+        self.made[label] = PrincipalComponents.of(self.fitted.mean, self.fitted.covariance, n=n), told
         return label
 
-    for name in codecs:
+    def control(self, kind: str, n_latents: int, n: int) -> str:
+        """Make a baseline of so many latents, of which `n` are active; fewer activations, if there are not so many."""
+        if kind == "pca":
+            return self.pca(n)
+        if kind == "random":
+            drawn = random_directions(n_latents, len(self.fitted.mean), seed=self.config.seed).to(self.fitted.mean)
+            return self._searched(f"random_{n_latents}_{n}", "random directions", drawn, n=n)
+        drawn = unit(self.fitted.drawn[:n_latents] - self.fitted.mean)
+        return self._searched(f"data_{len(drawn)}_{n}", "train-side activations as directions", drawn, n=n)
+
+    def own(self, name: str, codec: Codec, n: int) -> None:
+        """Make a search for the codes of a codec's own decoder, if decoding is linear but for a constant."""
+        rows = decoder_rows(codec)
+        if rows is not None:
+            origin = codec.decode(rows.new_zeros(1, len(rows)))[0].detach()
+            self._searched(f"own_{name}", f"decoder directions of {name} itself", unit(rows), n=n, origin=origin)
+
+    def _searched(
+        self,
+        label: str,
+        what: str,
+        directions: Float[Tensor, "latent d_in"],
+        *,
+        n: int,
+        origin: Float[Tensor, " d_in"] | None = None,
+    ) -> str:
+        rounds = self.config.search_rounds
+        n = min(n, *directions.shape)
+        each = "" if n <= rounds else f" in {rounds} rounds"
+        told = (
+            f"{len(directions)} {what}, {n} per token chosen by orthogonal matching pursuit{each}, codes of either sign"
+        )
+        origin = self.fitted.mean if origin is None else origin
+        self.made[label] = SearchedDirections(origin, directions, n, rounds), told
+        return label
+
+
+def _baselines(codecs: Mapping[str, Codec], fitted: Fitted, config: EvaluationConfig) -> _Beside:
+    making, beside = _Making(fitted, config), dict[str, tuple[str, ...]]()
+    for name, codec in codecs.items():
         n, n_latents = fitted.n_active[name], fitted.n_latents[name]
-        if "pca" in config.baselines:
-            beside[name] += (add_pca(n),)
-        if "random" in config.baselines and n_latents:
-            label = f"random_{n_latents}_{n}"
-            told = f"{n_latents} random directions, {min(n, d_in, n_latents)} of them chosen by greedy search"
-            made[label] = RandomDecoder.drawn(fitted.mean, n_latents, n_active=n, seed=config.seed), told
-            beside[name] += (label,)
+        wanted = [kind for kind in _CONTROLS if kind in config.baselines and (kind == "pca" or n_latents)]
+        beside[name] = tuple(making.control(kind, n_latents, n) for kind in wanted)
+        if "own" in config.baselines:
+            making.own(name, codec, n)
     for n in config.pca_components:
-        add_pca(n)
+        making.pca(n)
+    made = making.made
     made[MEAN] = Constant(fitted.mean), "mean of train-side text (mean ablation)"
     made[ZERO] = Constant(torch.zeros_like(fitted.mean)), "zero (zero ablation)"
     return _Beside({label: one[0] for label, one in made.items()}, tuple(one[1] for one in made.values()), beside)

@@ -31,8 +31,8 @@ class Evaluation(Claimed):
         return found | ({"stability": tables.stability_table(self)} if self.stability else {})
 
     def metrics(self) -> dict[str, float]:
-        """Return flat numbers: `NAME.l0`, `NAME.r2`, ... of every codec; `ce_clean`, `n_tokens`, `n_documents`."""
-        found = {"ce_clean": self.clean_loss().estimate}
+        """Return flat numbers: `NAME.l0`, `NAME.r2`, ... of every codec; `ce_clean`, `ce_unigram`, `n_tokens`, ..."""
+        found = {"ce_clean": self.clean_loss().estimate, "ce_unigram": self.unigram_loss().estimate}
         found |= {"n_tokens": float(self.n_tokens), "n_documents": float(self.n_documents)}
         for name in self.names:
             found |= {f"{name}.{metric}": self.interval(name, metric).estimate for metric in self.metric_names}
@@ -59,6 +59,7 @@ class Evaluation(Claimed):
         """Return sums by document, and what they are of; with the config they are everything."""
         found = {
             "hook": np.array(self.hook),
+            "d_vocab": np.array(self.d_vocab),
             "names": np.array(self.names),
             "asked": np.array(self.asked),
             "described": np.array(self.described),
@@ -81,6 +82,7 @@ class Evaluation(Claimed):
         return cls(
             config=config,
             hook=str(arrays["hook"]),
+            d_vocab=int(arrays["d_vocab"]),
             names=names,
             asked=asked,
             described=described,

@@ -8,8 +8,9 @@ from interp_lab.plots.text import literal
 from interp_lab.sae.evaluation.compared import Compared
 from interp_lab.types import Interval
 
-_COLOURS = {"autoencoder": "#1f4e79", "principal components": "#c55a11", "random directions": "#7f7f7f"}
-_KINDS = {"pca": "principal components", "random": "random directions"}
+_COLOURS = {"autoencoder": "#1f4e79", "principal components": "#c55a11", "random directions, searched": "#7f7f7f",
+            "activations as directions, searched": "#548235", "own directions, searched": "#8fb3d9"}  # fmt: skip
+_KINDS = dict(zip(("pca", "random", "data", "own"), list(_COLOURS)[1:], strict=True))
 _TITLES = {
     "r2": ("variance explained on held-out text (R2)", "share of the variance"),
     "ce_recovered_mean": ("loss recovered, of what mean ablation costs", "share of the loss"),
@@ -40,15 +41,17 @@ def frontier(found: Compared, metric: str) -> go.Figure:
 
 
 def losses(found: Compared) -> go.Figure:
-    """Return the loss with each codec in place, and that of the untouched model (the line)."""
-    clean = found.clean_loss()
+    """Return the loss with each codec in place, that of the untouched model, and of knowing frequencies (lines)."""
+    clean, unigram = found.clean_loss(), found.unigram_loss()
     names = [*found.asked, *(name for name in found.names if name not in found.asked)]
     figure = interval_plot(
         {"with it in place": [found.interval(name, "ce") for name in names]},
         [literal(name) for name in names],
-        title=f"loss of the predictions (line: untouched model, {clean.estimate:.3f})",
+        title=f"loss (dashed: untouched, {clean.estimate:.3f}; dotted: unigram, {unigram.estimate:.3f})",
         unit="nats per token",
     )
+    figure.layout.shapes = ()  # a line at no loss at all means nothing
+    figure.add_vline(x=unigram.estimate, line={"color": "#888", "width": 1, "dash": "dot"})
     return figure.add_vline(x=clean.estimate, line={"color": _COLOURS["autoencoder"], "width": 1, "dash": "dash"})
 
 

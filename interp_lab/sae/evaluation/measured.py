@@ -14,9 +14,11 @@ from interp_lab.types import Interval
 
 MEAN, ZERO = "mean", "zero"
 """Names of the two ablations, which are codecs as well."""
+UNIGRAM = "unigram"
+"""What is recovered is counted from there, too: from knowing how often tokens come, and nothing else."""
 METRICS = (
     "l0", "r2", "mse", "cosine", "l2_ratio", "relative_bias", "ce", "ce_rise", "kl", "ce_recovered_zero",
-    "ce_recovered_mean", "kl_recovered_zero", "kl_recovered_mean",
+    "ce_recovered_mean", "ce_recovered_unigram", "kl_recovered_zero", "kl_recovered_mean",
 )  # fmt: skip
 """Of every codec, in the order of tables; each is a ratio of sums over documents."""
 
@@ -27,6 +29,8 @@ class Measured:
 
     config: EvaluationConfig
     hook: str
+    d_vocab: int
+    """Tokens that the model chooses from: who knows nothing loses its logarithm."""
     names: tuple[str, ...]
     """Codecs: those asked about, then baselines, the mean and zero."""
     asked: tuple[str, ...]
@@ -38,7 +42,8 @@ class Measured:
     trained_on: Mapping[str, str]
     """Whether what each was trained on is known to be other text."""
     shared: Mapping[str, Float[np.ndarray, " document"]]
-    """`tokens`, `predicted`, `variance` (squared distance from the mean of all tokens), `ce_clean`."""
+    """`tokens`, `predicted`, `variance` (squared distance from the mean of all tokens), `ce_clean`, and `ce_unigram`
+    (loss of who knows only how often tokens come in train-side text)."""
     own: Mapping[str, Float[np.ndarray, "codec document"]]
     """Of each codec: `squared_error`, `squared_norm`, `inner`, `cosine`, `l2_ratio`, `n_active`, `ce`, `kl`, and
     variants that were asked for."""
@@ -91,10 +96,11 @@ class Measured:
         if metric in ("ce", "ce_rise"):
             return _ratio(own["ce"] - (clean if metric == "ce_rise" else 0.0), predicted)
         if "_recovered_" in metric:
-            quantity, _, ablation = metric.split("_")
-            floor = self.own[quantity][self.names.index(ablation)]
+            quantity, _, reference = metric.split("_")
+            of_text = reference == UNIGRAM
+            floor = self.shared["ce_unigram"] if of_text else self.own[quantity][self.names.index(reference)]
             ceiling = clean if quantity == "ce" else np.zeros_like(clean)
-            return _ratio(floor - own[quantity], floor - ceiling, needs_clear=True)
+            return _ratio(floor - own[quantity], floor - ceiling, clear_at=self.config.level)
         quantity = {"mse": "squared_error", "l0": "n_active"}.get(metric, metric)
         return _ratio(own[quantity], tokens)
 
@@ -114,15 +120,34 @@ class Measured:
 
     def clean_loss(self) -> Interval:
         """Return the loss of the untouched model (nats per predicted token)."""
-        values = _ratio(self.shared["ce_clean"], self.shared["predicted"])
+        return self._of_text("ce_clean")
+
+    def unigram_loss(self) -> Interval:
+        """Return the loss of who knows only how often tokens come in train-side text (nats per predicted token)."""
+        return self._of_text("ce_unigram")
+
+    def worse_than_unigram(self) -> tuple[str, ...]:
+        """Return the ablations whose loss is clearly above that: worse than knowing nothing of the context."""
+        above = {name: self._of_text("ce_unigram", below=name) for name in (MEAN, ZERO)}
+        return tuple(name for name, interval in above.items() if interval.low > 0)
+
+    def _of_text(self, quantity: str, *, below: str | None = None) -> Interval:
+        """Return a loss of the text, or by how much it is below that with a codec in place."""
+        parts = self.shared[quantity]
+        parts = parts if below is None else self.own["ce"][self.names.index(below)] - parts
+        values = _ratio(parts, self.shared["predicted"])
         return bootstrap_interval(values, level=self.config.level, seed=self.config.seed).at()
 
 
 def _ratio(
-    parts: Float[np.ndarray, " document"], total: Float[np.ndarray, " document"], *, needs_clear: bool = False
+    parts: Float[np.ndarray, " document"], total: Float[np.ndarray, " document"], *, clear_at: float | None = None
 ) -> Float[np.ndarray, " document"]:
-    """Return values whose mean is sum(parts) / sum(total); NaN where the total is zero, or not clear of it."""
-    unclear = needs_clear and bootstrap_interval(total, method="t").at().low <= 0
+    """Return values whose mean is sum(parts) / sum(total); NaN where the total is zero, or not clear of it.
+
+    Args:
+        clear_at: level of the interval that has to be above zero; `None` asks for nothing.
+    """
+    unclear = clear_at is not None and bootstrap_interval(total, method="t", level=clear_at).at().low <= 0
     if total.sum() == 0 or unclear:
         return np.full_like(parts, np.nan)
     return ratio_of_means(parts, total)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interp_lab.hooks import device_of, record, require_finite
 from interp_lab.sae.activations.reading import Piece
-from interp_lab.sae.evaluation.losses import cross_entropy, divergence, log_probabilities, next_tokens
+from interp_lab.sae.evaluation.losses import cross_entropy, divergence, log_probabilities, next_tokens, padding_of
 from interp_lab.sae.evaluation.reconstruction import VARIANTS, token_sums
 from interp_lab.sae.evaluation.splice import spliced
 from interp_lab.sae.evaluation.sums import DocumentSums
@@ -29,11 +29,14 @@ class Pass:
         *,
         hook: str,
         centre: Float[Tensor, " d_in"],
+        unigram: Float[Tensor, " d_vocab"],
         variants: Sequence[str] = (),
     ) -> None:
         self.model, self.codecs, self.hook, self.variants = model, codecs, hook, variants
         self.centre = centre
         """Somewhere near the mean: squares are taken around it, to keep their digits."""
+        self.unigram = unigram
+        """What each token costs who knows only how often tokens come (nats)."""
         self.sums = DocumentSums()
         self.fired: dict[str, Int[Tensor, " latent"]] = {}
         """On how many tokens each latent was active, by codec."""
@@ -56,10 +59,12 @@ class Pass:
         if not rows.isfinite().all():
             require_finite(self.model, tokens)
         places = self.sums.rows(piece.labels.documents, piece.digests)
-        following, there = next_tokens(tokens, kept)
+        following, there = next_tokens(tokens, kept, padding=padding_of(self.model))
         clean = log_probabilities(logits, kept)
         del logits
-        self._add(places, self._of_text(rows, there) | {"ce_clean": cross_entropy(clean, following, there)})
+        text = self._of_text(rows, there) | {"ce_clean": cross_entropy(clean, following, there)}
+        frequency = self.unigram.to(tokens.device)[following]
+        self._add(places, text | {"ce_unigram": torch.where(there, frequency, 0.0)})
         for name in self.codecs:
             rebuilt, sums = self._of_codec(name, rows, number=piece.number)
             changed = spliced(self.model, tokens, activation, hook=self.hook, kept=kept, rows=rebuilt)

@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 
 from interp_lab.experiment import Section, there
 from interp_lab.sae.evaluation import texts
-from interp_lab.sae.evaluation.compared import Compared
+from interp_lab.sae.evaluation.claimed import Claimed
 from interp_lab.sae.evaluation.reconstruction import VARIANTS
 
 
-def sections(found: Compared, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, go.Figure]) -> list[Section]:
+def sections(found: Claimed, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, go.Figure]) -> list[Section]:
     """Return reconstruction (descriptive), splicing (causal), and stability if it was asked for."""
     made = [
         Section(

@@ -28,26 +28,39 @@ def latent_directions(codec: Codec, n_latents: int, *, device: torch.device) -> 
 
 
 def matched_cosines(
-    first: Float[Tensor, "latent d_in"], second: Float[Tensor, "other d_in"]
+    first: Float[Tensor, "latent _"], second: Float[Tensor, "other _"], *, signed: bool = True
 ) -> Float[np.ndarray, " matched"]:
-    """Return the absolute cosine of each matched pair, where every direction has at most one partner.
+    """Return the cosine of each matched pair, where every direction has at most one partner.
 
     The matching is the one of largest sum (Hungarian); with fewer directions on one side, all of those are matched.
 
-    Returns: between 0 and 1, in the order of the first, or of its matched ones.
-    Raises: ValueError, for no directions, or one of length zero.
+    Args:
+        signed: opposite directions are different ones, as for latents that are never negative; else absolute cosines.
+
+    Returns: at most 1, in the order of the first, or of its matched ones.
+    Raises: ValueError, for no directions, one of length zero, or directions of different numbers of entries.
     """
-    sides = [side.double() / side.double().norm(dim=-1, keepdim=True) for side in (first, second)]
+    if first.shape[-1] != second.shape[-1]:
+        raise ValueError(
+            f"directions of {first.shape[-1]} entries cannot be matched to some of {second.shape[-1]}; take an "
+            "autoencoder that was trained on these activations"
+        )
+    sides = [side.detach().double() / side.detach().double().norm(dim=-1, keepdim=True) for side in (first, second)]
     for side in sides:
         if not len(side) or not side.isfinite().all():
-            raise ValueError(f"{len(side)} directions, some of no length: leave those out, and give at least one")
-    cosines = (sides[0] @ sides[1].T).abs().cpu().numpy()
+            none = int((~side.isfinite().all(-1)).sum())
+            raise ValueError(f"{len(side)} directions, {none} of no length: leave those out, and give at least one")
+    cosines = sides[0] @ sides[1].T
+    cosines = (cosines if signed else cosines.abs()).cpu().numpy()
     return cosines[linear_sum_assignment(cosines, maximize=True)]
 
 
 @dataclass(frozen=True)
 class Stability:
-    """How well the directions of one dictionary are found again, latent by latent (absolute cosines)."""
+    """How well the directions of one dictionary are found again, latent by latent (signed cosines).
+
+    Latents are not negative, so that opposite directions are different features.
+    """
 
     first: str
     second: str

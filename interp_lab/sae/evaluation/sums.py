@@ -17,6 +17,7 @@ class DocumentSums:
     def __init__(self) -> None:
         self._index: dict[int, int] = {}
         self._sums: dict[str, Tensor] = {}
+        """With room for more documents: it doubles, so that nothing is copied again for every batch."""
 
     def __len__(self) -> int:
         """Count the documents."""
@@ -36,10 +37,10 @@ class DocumentSums:
         """Add one value, or several side by side, for each token."""
         new = values.detach().to("cpu", torch.float64)
         there = self._sums.get(name, new.new_zeros(0, *new.shape[1:]))
-        missing = len(self._index) - len(there)
-        there = torch.cat([there, new.new_zeros(missing, *new.shape[1:])]) if missing else there
+        if len(there) < len(self._index):
+            there = torch.cat([there, new.new_zeros(2 * len(self._index) - len(there), *new.shape[1:])])
         self._sums[name] = there.index_add_(0, rows, new)
 
     def totals(self) -> dict[str, Float[np.ndarray, "document ..."]]:
         """Return the sums by name, documents first."""
-        return {name: there.numpy() for name, there in self._sums.items()}
+        return {name: there[: len(self)].numpy() for name, there in self._sums.items()}

@@ -1,5 +1,7 @@
 """Tables of what was measured."""
 
+import math
+
 import pandas as pd
 
 from interp_lab.sae.evaluation.compared import COMPARED, Compared
@@ -24,8 +26,16 @@ def codecs_table(found: Compared) -> pd.DataFrame:
 
 
 def losses_table(found: Compared) -> pd.DataFrame:
-    """Return the losses that shares are made of (nats per token): untouched, and with each codec in place."""
-    rows: list[dict[str, object]] = [{"in_place": "untouched", **found.clean_loss().columns("ce")}]
+    """Return the losses that shares are made of (nats per token): untouched, and with each codec in place.
+
+    Beside them what is lost by who knows only how often tokens come in train-side text (`unigram`), and by who knows
+    nothing (`uniform`: the logarithm of the number of tokens, which needs no interval).
+    """
+    rows: list[dict[str, object]] = [
+        {"in_place": "untouched", **found.clean_loss().columns("ce")},
+        {"in_place": "unigram", **found.unigram_loss().columns("ce")},
+        {"in_place": "uniform", "ce": math.log(found.d_vocab)},
+    ]
     for name in found.names:
         row: dict[str, object] = {"in_place": name}
         for metric in _LOSSES:
@@ -35,8 +45,11 @@ def losses_table(found: Compared) -> pd.DataFrame:
 
 
 def differences_table(found: Compared) -> pd.DataFrame:
-    """Return one row per autoencoder, baseline and metric: the paired difference, its interval and p (over all)."""
-    rows, p = [], found.differences.p_adjusted()
+    """Return one row per autoencoder, baseline and metric: the paired difference, its interval and p (over all).
+
+    Empty where a share has no meaning: such are not tested.
+    """
+    rows, p = [], found.p_adjusted
     for nth, metric in enumerate(COMPARED):
         for at, (name, other) in enumerate(found.compared):
             row: dict[str, object] = {"name": name, "baseline": other, "metric": metric}
@@ -46,7 +59,10 @@ def differences_table(found: Compared) -> pd.DataFrame:
 
 
 def stability_table(found: Compared) -> pd.DataFrame:
-    """Return one row per pair: mean matched cosine with the other, and with random directions (over latents)."""
+    """Return one row per pair: mean matched cosine with the other, and with random directions.
+
+    Intervals are over the latents of these two trainings; they do not say what other trainings would give.
+    """
     rows = []
     for one in found.stability:
         row: dict[str, object] = {"first": one.first, "second": one.second, "latents": one.n_latents}

@@ -77,7 +77,9 @@ def combinations(
     values, own = draw_documents(config, config.n_documents, reserved=False, seed=seed)
     _, away = draw_documents(config, config.n_held_out, reserved=True, seed=seed + 1)
     read = [
-        read_per_document(model, dictionary, one.texts, poolings=config.readings, progress=steps.next("classifier"))
+        read_per_document(
+            model, dictionary, one.texts, poolings=config.readings, words=True, progress=steps.next("classifier")
+        )
         for one in (own, away)
     ]
     splits = split_by_template(own.templates, held_out=None, together=own.texts, seed=seed)
@@ -139,10 +141,10 @@ def _one(
         add_features(x[train], labels, most=n_features)
         for labels in _shuffled(y[train], groups, n=config.n_shuffled, seed=seed)
     ]
-    told = []
+    told, counted = [], [one.words for one in read if one.words is not None]
     for one, source, at in ((own, read[0], report), (away, read[1], np.arange(len(away.texts)))):
         said = _said(few, n_features, source.latents[reading][at])
-        for name, inputs in ((WORDS, [one.words for one in read]), (DENSE, [one.activations[reading] for one in read])):
+        for name, inputs in ((WORDS, counted), (DENSE, [one.activations[reading] for one in read])):
             test = inputs[0 if source is read[0] else 1][at]
             said[name] = _ridge(inputs[0][train], y[train], test, folds=folds)
         said[COMMONEST] = np.full(len(at), np.bincount(y[train]).argmax() == 1)

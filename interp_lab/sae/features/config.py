@@ -61,10 +61,10 @@ class DifferenceConfig(Config):
     """The first side of this contrast is that text; `None` takes all of the grammar."""
     readings: tuple[Reading, ...] = Field(("mean", "last"), min_length=1)
     """What a document says of a feature."""
-    n_documents: PositiveInt = 192
+    n_documents: int = Field(192, ge=8)
     """Documents on each side: half to choose on, half to report."""
-    n_held_out: PositiveInt | None = 96
-    """Documents of held-out templates on each side, on which what was found is looked at again."""
+    n_held_out: int | None = Field(96, ge=8)
+    """Documents of held-out templates on each side, on which what was found is looked at again; `None` does without."""
     n_shown: PositiveInt = 10
     """Features that are chosen, at most, in each set and reading."""
 

@@ -1,6 +1,7 @@
 """What is described: a codec at a hook point; autoencoders, and MLP neurons as a dictionary of their own."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ from interp_lab.types import Codec, HookedModel
 
 AT_ONCE = 256
 """Latents decoded together."""
+RESCALED = ("layer_norm", "constant_norm_rescale")
+"""Ways in which SAE Lens normalises each activation on the way in, and undoes it on the way out."""
 Signs = Literal["auto", "positive", "both"]
 
 
@@ -28,6 +31,10 @@ class Dictionary:
     kind: Literal["sae", "neurons"] = "sae"
     bias: Float[np.ndarray, " latent"] | None = None
     """Of the encoder, where it has one per latent."""
+    rows: Float[Tensor, "latent d_in"] | None = None
+    """What each latent adds to the reconstruction per unit, where that is known; `None` decodes to find out."""
+    rescaled: bool = False
+    """Whether the reconstruction is rescaled token by token, so that `rows` add to a normalised activation."""
 
     def encode(self, activations: Float[Tensor, "row d_in"], *, what: str = "") -> Float[Tensor, "row latent"]:
         """Return latents, refusing such as features cannot have.
@@ -90,12 +97,22 @@ class PositiveNeurons(Neurons):
 def sae_dictionary(sae: LoadedSae, model: HookedModel, *, name: str | None = None) -> Dictionary:
     """Return an autoencoder as a dictionary of a model.
 
-    Raises: ValueError, if it was trained on another model, weight processing or hook point.
+    Raises: ValueError, for a transcoder, or if it was trained on another model, weight processing or hook point.
     """
-    sae.require_fits(model)
+    sae.require_fits(model, hook=sae.hook)
     bias = getattr(sae.sae, "b_enc", None)
     own = None if bias is None else bias.detach().cpu().double().numpy()
-    return Dictionary(name or sae.where, sae.hook, sae, sae.n_latents, "sae", own)
+    if name is None:
+        name = without_place(sae.where) if sae.record is None else sae.record.name
+    rescaled = sae.sae.cfg.normalize_activations in RESCALED
+    rows = sae.sae.W_dec.detach() if rescaled else sae.decoder_rows
+    return Dictionary(name, sae.hook, sae, sae.n_latents, "sae", own, rows, rescaled)
+
+
+def without_place(name: str | Path) -> str:
+    """Return the last part of the name of a folder or file that there is, and any other name as it is."""
+    path = Path(name)
+    return path.resolve().name if path.is_absolute() or path.exists() else str(name)
 
 
 def neuron_dictionary(model: HookedModel, layer: int, *, signs: Signs = "auto") -> Dictionary:
@@ -119,11 +136,15 @@ def directions(dictionary: Dictionary, model: HookedModel, *, d_in: int) -> Floa
     """Return what each latent adds to the residual stream per unit of activation.
 
     Decoder rows are taken through the map by which the hook point writes to the residual stream (heads, neurons);
-    where there is none (a query, say), they are left in the space of the hook point.
+    where there is none (a query, say), they are left in the space of the hook point. Of a dictionary that normalises
+    every activation they add to the normalised one.
     """
+    written = writes(model, dictionary.hook)
+    if dictionary.rows is not None:
+        known = dictionary.rows.reshape(-1, d_in)
+        return (known if written is None else known @ written.to(known)).detach().float().cpu()
     device = device_of(model)
     nothing = dictionary.codec.decode(torch.zeros(1, dictionary.n_latents, device=device))
-    written = writes(model, dictionary.hook)
     parts = []
     for begin in range(0, dictionary.n_latents, AT_ONCE):
         n = min(AT_ONCE, dictionary.n_latents - begin)

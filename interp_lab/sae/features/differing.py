@@ -12,7 +12,7 @@ from interp_lab.models import load_model
 from interp_lab.models.identity import identity_of
 from interp_lab.sae.features.config import Reading, SaeFeaturesConfig
 from interp_lab.sae.features.dictionary import Dictionary
-from interp_lab.sae.features.differences import Chosen, Compared, SideValues, choose, compare
+from interp_lab.sae.features.differences import LEAST_UNITS, Chosen, Compared, SideValues, choose, compare
 from interp_lab.sae.features.per_document import DocumentReadings, read_per_document
 from interp_lab.sae.features.sides import Sides, contrast_sides, file_sides, halves, model_sides
 from interp_lab.stats import benjamini_hochberg
@@ -58,41 +58,66 @@ class Difference:
         return np.zeros(0) if found is None else benjamini_hochberg(found.p)
 
     def holds(self, *, fdr: float) -> list[str]:
-        """Return of each chosen feature how far its difference was found again."""
+        """Return of each chosen feature how far its difference was found again.
+
+        On each part p is corrected over the chosen features of this comparison, and the sign must be that of the
+        choosing half.
+        """
         found, away = self.reported, self.replicated
         if found is None:
             return []
-        wanted = np.sign(self.chosen.effect[self.chosen.latents])
+        wanted = np.sign(self.chosen.effect[self.chosen.latents])  # an infinite effect has a sign, too
         again = (self.p_adjusted() < fdr) & (np.sign(found.intervals.estimate) == wanted)
         if away is None:
             return ["report half" if one else "no" for one in again]
-        far = away.intervals.excludes(0.0) & (np.sign(away.intervals.estimate) == wanted)
+        far = (benjamini_hochberg(away.p) < fdr) & (np.sign(away.intervals.estimate) == wanted)
         return [
             ("report half and held-out templates" if also else "report half") if one else "no"
             for one, also in zip(again, far, strict=True)
         ]
 
 
-def measure_differences(
-    model: HookedModel, dictionary: Dictionary, config: SaeFeaturesConfig, *, tuned: HookedModel | None, steps: Steps
-) -> list[Difference]:
-    """Measure every set of texts that a config names.
+@dataclass(frozen=True)
+class Comparison:
+    """What is to be compared: texts of two sides, and who reads them."""
+
+    models: Models
+    own: Sides
+    """Texts of templates that are not held out: half to choose on, half to report."""
+    away: Sides | None
+    """Texts of held-out templates."""
+
+
+def comparisons(model: HookedModel, config: SaeFeaturesConfig, *, tuned: HookedModel | None = None) -> list[Comparison]:
+    """Draw the texts of every set that a config names; nothing is read yet.
 
     Args:
         tuned: the other model, in memory; `None` loads the one that the config names.
 
     Raises: ValueError, for unknown sets, too few texts, or a tuned model of another shape.
     """
-    found: list[Difference] = []
-    for models, own, away in _sets(model, config, tuned):
-        found += _measured(models, dictionary, config, own, away, steps=steps)
+    found = [Comparison(*one) for one in _sets(model, config, tuned)]
+    for one in found:
+        few = None if one.away is None else min(len(set(one.away.first_units)), len(set(one.away.second_units)))
+        if few is not None and few < LEAST_UNITS:
+            raise ValueError(
+                f"{config.differences.n_held_out} documents of {one.own.name!r} have {few} held-out templates, and a "
+                f"comparison needs {LEAST_UNITS}; raise differences.n_held_out, or set it to null to do without"
+            )
     return found
 
 
-def n_sets(config: SaeFeaturesConfig) -> int:
-    """Return how many sets of texts are compared."""
-    c = config.differences
-    return len(c.sets) + (c.files is not None) + (c.tuned is not None)
+def measure_differences(
+    asked: list[Comparison], dictionary: Dictionary, config: SaeFeaturesConfig, *, steps: Steps
+) -> list[Difference]:
+    """Measure every set of texts; see `comparisons`.
+
+    Raises: ValueError, as `read_per_document`.
+    """
+    found: list[Difference] = []
+    for one in asked:
+        found += _measured(one.models, dictionary, config, one.own, one.away, steps=steps)
+    return found
 
 
 def _sets(

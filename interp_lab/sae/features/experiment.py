@@ -4,14 +4,15 @@ import tempfile
 from pathlib import Path
 
 from interp_lab.bibliography import BENJAMINI_1995, BRICKEN_2023
+from interp_lab.config import RunRef
 from interp_lab.experiment import Progress, Steps, Tracker, silent
 from interp_lab.models.experiment import ModelExperiment, model_named_by
-from interp_lab.sae.chosen import load_chosen
+from interp_lab.sae.chosen import SaeChoice, load_chosen
 from interp_lab.sae.features.combination import Combination, combinations
 from interp_lab.sae.features.config import SaeFeaturesConfig
 from interp_lab.sae.features.describe import describe_features
-from interp_lab.sae.features.dictionary import Dictionary, neuron_dictionary, sae_dictionary
-from interp_lab.sae.features.differing import Difference, measure_differences, n_sets
+from interp_lab.sae.features.dictionary import Dictionary, neuron_dictionary, sae_dictionary, without_place
+from interp_lab.sae.features.differing import Difference, comparisons, measure_differences
 from interp_lab.sae.features.overview import Overview
 from interp_lab.sae.features.result import SaeFeaturesResult
 from interp_lab.sae.features.store import FeatureStore
@@ -60,13 +61,14 @@ class SaeFeatures(ModelExperiment[SaeFeaturesConfig, SaeFeaturesResult]):
             known; OSError, if the disk is full.
         """
         own = self.dictionary(model) if dictionary is None else dictionary
-        steps = Steps(progress, 1 + n_sets(self.config) + 2 * (self.config.combination is not None))
+        asked = comparisons(model, self.config, tuned=tuned)  # what cannot be compared is known before anything is read
+        steps = Steps(progress, 1 + len(asked) + 2 * (self.config.combination is not None))
         described = steps.next("features")
         differences, combined = [], []
         with tempfile.TemporaryDirectory() as spare:
             place = Path(spare) / FOLDER if folder is None else folder
             describe_features(model, own, self.config.describe, folder=place, progress=described)
-            differences = measure_differences(model, own, self.config, tuned=tuned, steps=steps)
+            differences = measure_differences(asked, own, self.config, steps=steps)
             if self.config.combination is not None:
                 combined = combinations(model, own, self.config.combination, seed=self.config.seed, steps=steps)
             overview = Overview.of(FeatureStore.open(place), wanted(differences, combined))
@@ -82,11 +84,15 @@ class SaeFeatures(ModelExperiment[SaeFeaturesConfig, SaeFeaturesResult]):
             return neuron_dictionary(model, self.config.neurons)
         choice = self.config.dictionary
         device = str(next(iter(model.parameters())).device)
-        return sae_dictionary(load_chosen(choice, device=device), model, name=str(_name(choice.sae)))
+        return sae_dictionary(load_chosen(choice, device=device), model, name=name_of(choice))
 
 
-def _name(chosen: object) -> object:
-    return getattr(chosen, "artefact", chosen)
+def name_of(choice: SaeChoice) -> str:
+    """Return a name that says nothing of where things lie on this machine."""
+    if isinstance(choice.sae, RunRef):
+        return choice.sae.artefact
+    name = without_place(choice.sae)
+    return name if choice.sae_id is None else f"{name}/{choice.sae_id}"
 
 
 def wanted(differences: list[Difference], combined: list[Combination]) -> dict[int, str]:

@@ -10,6 +10,7 @@ from interp_lab.sae.features.combination import COMMONEST, DENSE, FEW, PAIR, SHU
 from interp_lab.sae.features.differing import Difference
 from interp_lab.sae.features.overview import Overview
 from interp_lab.sae.features.reported import accuracy
+from interp_lab.types import Interval
 
 MOST_POINTS = 4000
 """In one figure."""
@@ -66,14 +67,15 @@ def volcano(one: Difference, *, fdr: float) -> go.Figure:
     again = {
         latent for latent, word in zip(one.chosen.latents.tolist(), one.holds(fdr=fdr), strict=True) if word != "no"
     }
+    edge = _edge(one.chosen.effect)
     figure = go.Figure()
     for label, colour, at in (
         ("other features", _REST, [n for n in np.flatnonzero(active).tolist() if n not in again]),
         ("chosen here, clear on the other half too", _FOUND, sorted(again)),
     ):
         figure.add_scatter(
-            x=one.chosen.effect[at], y=-np.log10(np.maximum(one.chosen.p_adjusted[at], 1e-12)), mode="markers",
-            name=label, marker={"color": colour, "size": 7}, text=[str(n) for n in at],
+            x=one.chosen.effect[at].clip(-edge, edge), y=-np.log10(np.maximum(one.chosen.p_adjusted[at], 1e-12)),
+            mode="markers", name=label, marker={"color": colour, "size": 7}, text=[str(n) for n in at],
             hovertemplate="feature %{text}: d = %{x:.2f}<extra></extra>",
         )  # fmt: skip
     figure.add_hline(y=-np.log10(fdr), line={"color": "#888", "width": 1, "dash": "dot"})
@@ -89,11 +91,27 @@ def effects(one: Difference) -> go.Figure | None:
     if found is None:
         return None
     names = [str(latent) for latent in one.chosen.latents]
-    series = {"report half": [found.effect.at(nth) for nth in range(len(names))]}
-    if away is not None:
-        series["held-out templates"] = [away.effect.at(nth) for nth in range(len(names))]
+    parts = {"report half": found.effect} | ({} if away is None else {"held-out templates": away.effect})
+    edge = _edge(*(part.estimate for part in parts.values()))
+    series = {label: [_within(part.at(nth), edge) for nth in range(len(names))] for label, part in parts.items()}
     title = f"{one.name}, {one.reading}: {one.names[0]} less {one.names[1]}"
+    if any(np.isinf(part.estimate).any() for part in parts.values()):
+        title += " (at the edge: separates completely)"
     return interval_plot(series, names, title=title, unit="standard deviations of documents")
+
+
+def _edge(*effects: np.ndarray) -> float:
+    """Return where infinite effects are drawn: beyond all others."""
+    values = np.abs(np.concatenate(effects))
+    return 1.25 * float(values[np.isfinite(values)].max(initial=0.8))
+
+
+def _within(interval: Interval, edge: float) -> Interval:
+    """Return an interval as it can be drawn: an infinite effect at the edge; limits of finite ones are left alone."""
+    if np.isfinite([interval.estimate, interval.low, interval.high]).all():
+        return interval
+    ends = (float(np.clip(value, -edge, edge)) for value in (interval.estimate, interval.low, interval.high))
+    return Interval(*ends, interval.level, interval.n_clusters)
 
 
 def accuracies(one: Combination, *, level: float) -> go.Figure:

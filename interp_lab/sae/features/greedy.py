@@ -120,6 +120,11 @@ def choose_number(
         losses.append((np.logaddexp(0, score) - score * target).mean(1))
     n = min(map(len, losses))
     every = np.stack([loss[:n] for loss in losses])
-    mean, error = every.mean(0), every.std(0, ddof=1) / np.sqrt(len(every))
+    return fewest_within_an_error(every), every
+
+
+def fewest_within_an_error(losses: Float[np.ndarray, "fold step"]) -> int:
+    """Return the smallest number (from 1) whose mean loss is within one standard error (of the best) of the best."""
+    mean, error = losses.mean(0), losses.std(0, ddof=1) / np.sqrt(len(losses))
     best = int(mean.argmin())
-    return int(np.flatnonzero(mean <= mean[best] + error[best])[0]) + 1, every
+    return int(np.flatnonzero(mean <= mean[best] + error[best])[0]) + 1

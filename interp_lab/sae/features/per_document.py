@@ -28,8 +28,8 @@ class DocumentReadings:
     latents: dict[str, Float32[np.ndarray, "document latent"]]
     activations: dict[str, Float32[np.ndarray, "document d_in"]]
     """The activations themselves, read in the same way (`density`: the share of positive entries)."""
-    words: Int[np.ndarray, "document d_vocab"]
-    """How often each token stands in each document."""
+    words: Int[np.ndarray, "document d_vocab"] | None
+    """How often each token stands in each document; `None` unless it was asked for."""
     r2: float
     """Share of the variance of the activations that the dictionary reconstructs here."""
 
@@ -40,6 +40,7 @@ def read_per_document(
     texts: Sequence[str],
     *,
     poolings: Sequence[Pooling],
+    words: bool = False,
     batch_bytes: int = BATCH_BYTES,
     progress: Progress = silent,
 ) -> DocumentReadings:
@@ -50,10 +51,12 @@ def read_per_document(
 
     Raises: ValueError, for no texts, a document without tokens or longer than the context, or as `tokenize`.
     """
+    if not len(texts):
+        raise ValueError("no documents to read; give at least one")
     n_at_once = max(1, batch_bytes // (4 * dictionary.n_latents * int(model.cfg.n_ctx)))
     latents: dict[str, list[np.ndarray]] = {pooling: [] for pooling in poolings}
     activations: dict[str, list[np.ndarray]] = {pooling: [] for pooling in poolings}
-    words, fit = [], _Fit()
+    counted, fit = [], _Fit()
     for begin in range(0, len(texts), n_at_once):
         batch = tokenize(model, list(texts[begin : begin + n_at_once]))
         mask = batch.mask.clone()
@@ -66,12 +69,11 @@ def read_per_document(
             for pooling in poolings:
                 latents[pooling].append(pooled(encoded, mask, pooling).cpu().numpy())
                 activations[pooling].append(pooled(inside, mask, pooling).cpu().numpy())
-        words.append(_counted(batch.tokens, mask, d_vocab=int(model.cfg.d_vocab)))
+        if words:
+            counted.append(_counted(batch.tokens, mask, d_vocab=int(model.cfg.d_vocab)))
         progress(min(begin + n_at_once, len(texts)), len(texts), "reading documents")
-    if not words:
-        raise ValueError("no documents to read; give at least one")
     joined = [{name: np.concatenate(parts) for name, parts in one.items()} for one in (latents, activations)]
-    return DocumentReadings(joined[0], joined[1], np.concatenate(words), fit.r2)
+    return DocumentReadings(joined[0], joined[1], np.concatenate(counted) if words else None, fit.r2)
 
 
 def pooled(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import beta
 
 from interp_lab.sae.features.combination import COMMONEST, DENSE, FEW, PAIR, SHUFFLED, SINGLE, WORDS, Combination, Told
 from interp_lab.sae.features.differing import Difference
@@ -87,17 +88,59 @@ def sets_table(found: Sequence[Difference], *, fdr: float) -> pd.DataFrame:
         "reported": [len(one.chosen.latents) for one in found],
         "again_on_report_half": [sum(word != "no" for word in words) for words in again],
         "again_on_held_out": [sum("held-out" in word for word in words) for words in again],
-        "units": [f"{len(set(one.report.first_units))} {one.unit}s" for one in found],
+        "units": [f"{n_units(one)} {one.unit}s" for one in found],
+        "test": [one.chosen.test or "none" for one in found],
+        "smallest_p": [one.chosen.smallest_p for one in found],
+        "test_on_report_half": ["none" if one.reported is None else one.reported.test for one in found],
+        "smallest_p_on_report_half": [np.nan if one.reported is None else one.reported.smallest_p for one in found],
         "r2_first": [one.r2[0] for one in found],
         "r2_second": [one.r2[1] for one in found],
     })  # fmt: skip
 
 
+def n_units(one: Difference) -> int:
+    """Return how many independent units a comparison stands on, on the reporting half (of the smaller side)."""
+    if one.reported is not None:
+        return one.reported.intervals.n_clusters
+    return min(len(set(one.report.first_units)), len(set(one.report.second_units)))
+
+
+def told_effect(effect: Interval) -> str:
+    """Return an effect in words."""
+    if np.isinf(effect.estimate):
+        return "separates the sides completely: documents of a side do not differ"
+    return f"d {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
+
+
 def accuracy(told: Told, name: str, names: Sequence[str], *, level: float) -> Interval:
-    """Return the share of documents that a classifier tells rightly, over templates; of shuffled labels their mean."""
-    rows = [nth for nth, own in enumerate(names) if own == name or (name == SHUFFLED and own.startswith(SHUFFLED))]
-    found = mean_interval(told.right[rows].mean(0), list(told.templates), level=level)
-    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))  # the t interval of few templates
+    """Return the share of documents that a classifier tells rightly, over templates; of shuffled labels their mean.
+
+    Where templates do not differ (all is right, say) they have no spread to make an interval of: it is exact then, over
+    documents, which it takes as independent.
+
+    Source: Clopper and Pearson 1934.
+    """
+    right = told.right[_named(name, names)].mean(0)
+    found = mean_interval(right, list(told.templates), level=level)
+    if found.low < found.high:
+        return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))  # the t interval of few templates
+    n, tail = len(right), (1 - level) / 2
+    k = found.estimate * n
+    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
+    high = float(beta.isf(tail, k + 1, n - k)) if k < n else 1.0
+    return Interval(found.estimate, low, high, level, n)
+
+
+def limits(told: Told, interval: Interval) -> str:
+    """Return what an interval of `accuracy` or `less_than_pair` stands on."""
+    n = len(set(told.templates))
+    if interval.n_clusters == n:
+        return f"{n} templates"
+    return f"exact, {interval.n_clusters} texts (no spread over {n} templates)"
+
+
+def _named(name: str, names: Sequence[str]) -> list[int]:
+    return [nth for nth, own in enumerate(names) if own == name or (name == SHUFFLED and own.startswith(SHUFFLED))]
 
 
 def combination_table(found: Sequence[Combination], *, level: float) -> pd.DataFrame:
@@ -108,18 +151,28 @@ def combination_table(found: Sequence[Combination], *, level: float) -> pd.DataF
         for name in (SINGLE, PAIR, FEW, WORDS, DENSE, COMMONEST, SHUFFLED):
             row: dict[str, object] = {"reading": one.reading, "classifier": name, "features": numbers.get(name, np.nan)}
             for part, told in (("report", one.report), ("held_out", one.held_out)):
-                row |= _ends(part, accuracy(told, name, one.names, level=level))
+                found_here = accuracy(told, name, one.names, level=level)
+                row |= _ends(part, found_here) | {f"{part}_limits": limits(told, found_here)}
             rows.append(row | _ends("pair_less_this", less_than_pair(one, name, level=level)))
     return pd.DataFrame(rows)
 
 
 def less_than_pair(one: Combination, name: str, *, level: float) -> Interval:
-    """Return accuracy of two features less that of another classifier, on held-out templates."""
+    """Return accuracy of two features less that of another classifier, on held-out templates.
+
+    Where no template differs from another, the limits are those of a share of texts on which they disagree that is
+    compatible with none of so many (exact, texts taken as independent).
+    """
     told = one.held_out
-    at = [nth for nth, own in enumerate(one.names) if own == name or (name == SHUFFLED and own.startswith(SHUFFLED))]
     pair = told.right[one.names.index(PAIR)].astype(float)
-    other = told.right[at].mean(0)
-    return paired_difference(pair[None], other[None], list(told.templates), level=level).intervals.at(0)
+    other = told.right[_named(name, one.names)].mean(0)
+    found = paired_difference(pair[None], other[None], list(told.templates), level=level).intervals.at(0)
+    if found.low < found.high or name == PAIR:
+        return found
+    n = len(pair)
+    reach = 1 - ((1 - level) / 2) ** (1 / n)
+    low, high = max(found.estimate - reach, -1.0), min(found.estimate + reach, 1.0)
+    return Interval(found.estimate, low, high, level, n)
 
 
 def _ends(name: str, interval: Interval) -> dict[str, float]:

@@ -104,16 +104,17 @@ class SaeFeaturesResult:
         return figures.all_figures(self.overview, self.differences, self.combined, fdr=c.fdr, level=c.level)
 
     def claims(self) -> list[Claim]:
-        """Return which features differ most; observed, not tested by any intervention."""
+        """Return which features differ most, of those found again; observed, not tested by any intervention."""
         found = []
         for one in self.differences:
             words = one.holds(fdr=self.config.fdr)
-            for (latent, effect), again in zip(reported.largest_effects(one, N_CLAIMED), words, strict=False):
+            largest = zip(reported.largest_effects(one, len(words)), words, strict=True)
+            for (latent, effect), again in [(told, word) for told, word in largest if word != "no"][:N_CLAIMED]:
                 side, other = one.names if effect.estimate > 0 else one.names[::-1]
                 found.append(
                     Claim(
                         f"feature {latent} is more active in {side} than in {other} ({one.name}, {one.reading})",
-                        f"d {effect} on the reporting half; found again: {again}",
+                        f"{reported.told_effect(effect)} (reporting half); found again: {again}",
                         alpha=self.config.fdr,
                     )
                 )

@@ -8,6 +8,7 @@ unbiased estimate in the second.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -117,18 +118,23 @@ class TokenTable:
         phi[np.arange(len(latents)), np.asarray(latents)] = 0.0
         return largest(phi, n)
 
-    @property
+    @cached_property
     def often(self) -> Int64[np.ndarray, " latent"]:
         """At how many tokens each latent is active."""
         return np.bincount(self.active.indices, minlength=self.active.shape[1])
 
+    @cached_property
+    def _ones(self) -> tuple[sparse.csr_matrix, sparse.csc_matrix]:
+        """1 where a latent is active, by rows and by columns."""
+        own = self.active
+        ones = sparse.csr_matrix((np.ones(own.nnz, np.float32), own.indices, own.indptr), own.shape)
+        return ones, ones.tocsc()
+
     def _together(self, latents: range) -> np.ndarray:
         """Return at how many tokens each of some latents and each of all are active."""
         if self.active.nnz < DENSE * np.prod(self.active.shape, dtype=float):
-            ones = sparse.csr_matrix(
-                (np.ones(self.active.nnz, np.float32), self.active.indices, self.active.indptr), self.active.shape
-            )
-            return (ones[:, latents.start : latents.stop].T @ ones).toarray().astype(np.float64)
+            ones, by_column = self._ones
+            return (by_column[:, latents.start : latents.stop].T @ ones).toarray().astype(np.float64)
         found = np.zeros((len(latents), self.active.shape[1]))
         for begin in range(0, len(self.token), 4096):
             block = torch.from_numpy(self.active[begin : begin + 4096].toarray() > 0).float()

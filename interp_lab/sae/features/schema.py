@@ -117,6 +117,9 @@ class About(Config):
     sae: str
     """Name of the dictionary."""
     kind: Literal["sae", "neurons"] = "sae"
+    directions_add_to: Literal["activation", "normalised activation"] = "activation"
+    """What `decoder_norm`, `logits` and neighbours by direction are per unit of: a dictionary that normalises every
+    activation adds to the normalised one."""
     n_latents: PositiveInt
     n_tokens: NonNegativeInt
     n_documents: NonNegativeInt

@@ -40,7 +40,7 @@ def sections(
             Section(
                 title=f"Few features that tell {config.combination.label}",
                 causal=False,
-                suggests=texts.combination_suggests(config, combined),
+                suggests=texts.combination_suggests(config, combined, hook=overview.hook),
                 does_not_show=texts.COMBINATION_DOES_NOT_SHOW,
                 figures=there(figures, *(f"accuracy_{one.reading}" for one in combined)),
                 tables=there(tables, "combination", "contexts", "weights"),

@@ -15,8 +15,17 @@ Arrays = Mapping[str, np.ndarray]
 def difference_arrays(found: Difference, prefix: str) -> dict[str, np.ndarray]:
     """Return a difference as arrays whose names begin with the prefix."""
     arrays = {
-        "text": np.array([found.name, *found.names, found.reading, found.unit]),
-        "numbers": np.array([*found.r2, found.level, found.seed, found.chosen.n_tested, found.chosen.n_clear]),
+        "text": np.array([found.name, *found.names, found.reading, found.unit, found.chosen.test]),
+        "numbers": np.array(
+            [
+                *found.r2,
+                found.level,
+                found.seed,
+                found.chosen.n_tested,
+                found.chosen.n_clear,
+                found.chosen.smallest_p,
+            ]
+        ),
         "effect": found.chosen.effect,
         "p_adjusted": found.chosen.p_adjusted,
         "latents": found.chosen.latents,
@@ -29,9 +38,9 @@ def difference_arrays(found: Difference, prefix: str) -> dict[str, np.ndarray]:
 def difference_from(arrays: Arrays, prefix: str) -> Difference:
     """Rebuild from `difference_arrays`."""
     own = _without(arrays, prefix)
-    name, first, second, reading, unit = own["text"].tolist()
-    r2_first, r2_second, level, seed, n_tested, n_clear = own["numbers"].tolist()
-    chosen = Chosen(own["effect"], own["p_adjusted"], own["latents"], int(n_tested), int(n_clear))
+    name, first, second, reading, unit, test = own["text"].tolist()
+    r2_first, r2_second, level, seed, n_tested, n_clear, least = own["numbers"].tolist()
+    chosen = Chosen(own["effect"], own["p_adjusted"], own["latents"], int(n_tested), int(n_clear), test, least)
     held_out = _sides_from(own, "held_out") if "held_out_first" in own else None
     return Difference(
         name, (first, second), reading, unit, chosen, _sides_from(own, "report"), held_out, (r2_first, r2_second),

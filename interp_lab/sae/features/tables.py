@@ -15,7 +15,7 @@ from torch import Tensor
 from interp_lab.identity import ModelIdentity
 from interp_lab.sae.activations.reading import widths
 from interp_lab.sae.features.config import DescribeConfig
-from interp_lab.sae.features.dictionary import Dictionary, directions, reaches_logits
+from interp_lab.sae.features.dictionary import Dictionary, directions, reaches_logits, without_place
 from interp_lab.sae.features.examples import example_rows
 from interp_lab.sae.features.gathered import Gathered
 from interp_lab.sae.features.geometry import logit_rows, similar_directions, unembedding
@@ -191,11 +191,12 @@ def write_features(folder: str | Path, tables: FeatureTables, *, identity: Model
         "hook": tables.dictionary.hook,
         "sae": tables.dictionary.name,
         "kind": tables.dictionary.kind,
+        "directions_add_to": "normalised activation" if tables.dictionary.rescaled else "activation",
         "n_latents": tables.dictionary.n_latents,
         "n_tokens": moments.n_tokens,
         "n_documents": moments.n_documents,
         "n_sampled": len(tables.held.token),
-        "text": tables.config.text.as_dict(),
+        "text": {**tables.config.text.as_dict(), "source": without_place(tables.config.text.source)},
         "quantiles": tables.quantiles,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

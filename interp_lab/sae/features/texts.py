@@ -6,7 +6,14 @@ from interp_lab.sae.features.combination import PAIR, SINGLE, WORDS, Combination
 from interp_lab.sae.features.config import SaeFeaturesConfig
 from interp_lab.sae.features.differing import Difference
 from interp_lab.sae.features.overview import Overview
-from interp_lab.sae.features.reported import accuracy, largest_effects, less_than_pair, mean_active_per_token
+from interp_lab.sae.features.reported import (
+    accuracy,
+    largest_effects,
+    less_than_pair,
+    mean_active_per_token,
+    n_units,
+    told_effect,
+)
 
 N_TOLD = 3
 """Features named for each comparison."""
@@ -55,10 +62,7 @@ def _difference_line(one: Difference, config: SaeFeaturesConfig) -> str:
     if not one.chosen.n_clear:
         return f"none of {one.chosen.n_tested} features differs clearly"
     again = one.holds(fdr=config.fdr)
-    told = ", ".join(
-        f"{latent} (d {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}])"
-        for latent, effect in largest_effects(one, N_TOLD)
-    )
+    told = ", ".join(f"{latent} ({told_effect(effect)})" for latent, effect in largest_effects(one, N_TOLD))
     found = f"{sum(word != 'no' for word in again)} of the {len(again)} largest found again on the other half"
     if one.held_out is not None:
         found += f", {sum('held-out' in word for word in again)} also on held-out templates"
@@ -84,9 +88,15 @@ def features_suggest(config: SaeFeaturesConfig, overview: Overview) -> str:
     return (
         f"{_features_line(overview)}. Half or more of what {int((share >= 0.5).sum())} of {int(alive.sum())} features "
         f"say is said at one token. Read: {overview.n_tokens} tokens of {overview.n_documents} documents (token counts "
-        f"and co-activation: {sampled}). Examples are of different documents; `middle` is drawn from the second "
-        f"quarter of active values. Every feature: `FeatureStore.open(RUN/features)`."
+        f"and co-activation: {sampled}). Examples are of different documents. {_middle(config.describe.n_quantiles)} "
+        "Every feature: `FeatureStore.open(RUN/features)`."
     )
+
+
+def _middle(n_quantiles: int) -> str:
+    if n_quantiles < 2:
+        return "`middle` is empty: it takes two quantile bins or more."
+    return f"`middle` is drawn from the second of {n_quantiles} equal parts of active values, from above."
 
 
 def differences_suggest(config: SaeFeaturesConfig, found: list[Difference]) -> str:
@@ -94,11 +104,12 @@ def differences_suggest(config: SaeFeaturesConfig, found: list[Difference]) -> s
     one = found[0]
     c = config.differences
     lines = [f"{kind.reading}: {_difference_line(kind, config)}." for kind in found]
+    away = "" if one.held_out is None else " and on held-out templates"
     how = (
         f"Features that are active on the choosing half ({one.chosen.n_tested}) were tested there, p corrected over "
-        f"them (Benjamini and Hochberg, {config.fdr:.0%}); the {c.n_shown} largest effects among the clear ones were "
-        f"looked at again on the other half and on held-out templates, over {len(set(one.report.first_units))} "
-        f"{one.unit}s. d is in standard deviations of documents."
+        f"them (Benjamini and Hochberg, {config.fdr:.0%}, in each comparison by itself); the {c.n_shown} largest "
+        f"effects among the clear ones were looked at again on the other half{away}, over {n_units(one)} {one.unit}s, "
+        f"with p corrected over these. {_tested(one)} d is in standard deviations of documents."
     )
     fit = ""
     if abs(one.r2[0] - one.r2[1]) > 0.05:
@@ -109,11 +120,29 @@ def differences_suggest(config: SaeFeaturesConfig, found: list[Difference]) -> s
     return f"{' '.join(lines)} {how}{fit}"
 
 
-def combination_suggests(config: SaeFeaturesConfig, combined: tuple[Combination, ...]) -> str:
+def _tested(one: Difference) -> str:
+    """Return which test a comparison was made by, and what it could not do."""
+    chosen = one.chosen
+    if not chosen.test:
+        return "No feature was active."
+    told = f"Test on the choosing half: {chosen.test}"
+    if chosen.smallest_p > 0:
+        told += f", which cannot give one feature a p below {chosen.smallest_p:.2g}"
+    return f"{told}."
+
+
+def combination_suggests(config: SaeFeaturesConfig, combined: tuple[Combination, ...], *, hook: str) -> str:
     """Return what few features tell, beside one of them and beside words."""
     lines = [_combination_line(one, config) for one in combined]
+    joined = ""
+    if not any(less_than_pair(one, SINGLE, level=config.level).low > 0 for one in combined):
+        joined = (
+            " Two features are not clearly better than one: this says nothing of how the contexts come together, which "
+            f"may have happened before {hook}; read an earlier layer."
+        )
     return (
-        f"{'. '.join(lines)}. Features were added one by one on the training half, all candidates of a step fitted "
-        "with those that were there; their number was chosen on inner folds of whole templates. Shuffled labels: "
-        "as many features, for what can be had by chance."
+        f"{'. '.join(lines)}.{joined} Features were added one by one on the training half, all candidates of a step "
+        "fitted with those that were there; their number was chosen on inner folds of whole templates. Shuffled "
+        "labels: as many features, for what can be had by chance. Where all held-out templates agree there is no "
+        "spread over them, and limits are exact ones over texts, taken as independent (`held_out_limits`)."
     )

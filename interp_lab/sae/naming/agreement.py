@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from interp_lab.sae.naming.ratings import Ratings
@@ -28,28 +29,42 @@ class Agreement:
     """Of every two raters: items both rated, Cohen's kappa (quadratic weights unless nominal)."""
     n_items: int
     """Rated by two or more."""
+    over_mixed: Interval | None
+    """Mean rating of features less that of mixed controls, interval over items; `None` where fewer than two of either
+    were rated. What raters give to excerpts that have nothing in common they would give to anything."""
     undefined: float
     """Share of the resamples in which all ratings were equal, so that they say nothing of agreement; left out."""
 
     def summary(self) -> str:
         """Return it in one sentence."""
+        kappa = self.pairs["kappa"].dropna()
+        mean = f"{kappa.mean():.3f} " if len(kappa) else ""
         return (
             f"{len(set(self.pairs['first']) | set(self.pairs['second']))} raters, {self.n_items} items: Krippendorff's "
-            f"alpha ({self.level}) {self.alpha}, mean Cohen's kappa {self.pairs['kappa'].mean():.3f}"
+            f"alpha ({self.level}) {self.alpha}, mean Cohen's kappa {mean}({len(kappa)} of {len(self.pairs)} pairs); "
+            f"{self._above_controls()}"
         )
+
+    def _above_controls(self) -> str:
+        if self.over_mixed is None:
+            return "no control: fewer than two features or mixed items were rated"
+        unclear = ", NOT clear of zero: the ratings do not tell features from noise" if self.over_mixed.low <= 0 else ""
+        return f"features above mixed controls by {self.over_mixed}{unclear}"
 
 
 def agreement(
     ratings: Ratings, *, level: Level = "ordinal", confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
 ) -> Agreement:
-    """Measure agreement on the features; mixed controls are left out, as they would make it look higher.
+    """Measure agreement on the features; mixed controls are left out of it, as they would make it look higher.
 
-    The interval is the bootstrap's percentiles, items resampled: raters are taken as they are.
+    The controls have a figure of their own, `over_mixed` (Welch's t interval). The interval of alpha is the bootstrap's
+    percentiles, items resampled: raters are taken as they are.
 
     Raises: ValueError, for fewer than two raters, fewer than two items that two of them rated, or equal ratings only.
     Source: Krippendorff 2011, Computing Krippendorff's alpha-reliability; Cohen 1960 through scikit-learn.
     """
-    values = ratings.values[:, [not item.is_mixed for item in ratings.items]]
+    is_mixed = np.array([item.is_mixed for item in ratings.items])
+    values = ratings.values[:, ~is_mixed]
     together = _coincidences(values, scale=np.arange(ratings.scale.low, ratings.scale.high + 1.0))
     n_items = len(together)
     if len(values) < 2 or n_items < 2:
@@ -63,7 +78,28 @@ def agreement(
     low, high = np.nanquantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     interval = Interval(estimate, float(low), float(high), confidence, n_items)
     undefined = float(np.isnan(resampled).mean())
-    return Agreement(interval, level, _pairs(ratings, values, level), n_items, undefined)
+    over_mixed = _difference(_means(values), _means(ratings.values[:, is_mixed]), confidence=confidence)
+    return Agreement(interval, level, _pairs(ratings, values, level), n_items, over_mixed, undefined)
+
+
+def _means(values: Float[np.ndarray, "rater item"]) -> Float[np.ndarray, " rated"]:
+    """Return the mean rating of every item that anybody rated."""
+    rated = ~np.isnan(values)
+    return np.where(rated, values, 0).sum(0)[rated.any(0)] / rated.sum(0)[rated.any(0)]
+
+
+def _difference(
+    ours: Float[np.ndarray, " item"], others: Float[np.ndarray, " other"], *, confidence: float
+) -> Interval | None:
+    """Return the difference of two means with Welch's interval."""
+    if min(len(ours), len(others)) < 2:
+        return None
+    first, second = (float(one.var(ddof=1)) / len(one) for one in (ours, others))
+    spread = first + second
+    freedom = spread**2 / (first**2 / (len(ours) - 1) + second**2 / (len(others) - 1)) if spread else 1.0
+    estimate = float(ours.mean() - others.mean())
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * spread**0.5
+    return Interval(estimate, estimate - half, estimate + half, confidence, len(ours) + len(others))
 
 
 def krippendorff_alpha(

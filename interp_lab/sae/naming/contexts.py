@@ -1,6 +1,6 @@
 """Contexts that labels are written from and judged on: known activity at every token, and the two kept apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,8 @@ class Contexts:
     texts: tuple[tuple[str, ...], ...]
     """Tokens of each context, all of the same length."""
     documents: Int[np.ndarray, " context"]
-    """Which document each is from; contexts of one document stay on one side of a split."""
+    """Which document each is from, by `sae.activations.documents.digest` of its text. Contexts of one document stay on
+    one side of a split, and a latent is asked about in one of them only."""
     latents: tuple[int, ...]
     values: Float[np.ndarray, "latent context pos"]
     """Never negative; 0 is not active."""
@@ -68,6 +69,21 @@ class Contexts:
                 "divide the contexts with split_contexts"
             )
 
+    def require_none_of(self, documents: Collection[int]) -> None:
+        """Refuse contexts of these documents.
+
+        Args:
+            documents: digests of their texts, such as `described_documents` returns.
+
+        Raises: ValueError, with how many of its documents are among them.
+        """
+        shared = len(set(self.documents.tolist()) & set(documents))
+        if shared:
+            raise ValueError(
+                f"{shared} of {len(np.unique(self.documents))} documents to judge labels on are also those "
+                "the features were described on; read the other part of the text (part='train' or part='held_out')"
+            )
+
 
 def read_contexts(
     model: HookedModel,
@@ -77,7 +93,7 @@ def read_contexts(
     hook: str,
     latents: Sequence[int],
     texts: Mapping[int, str],
-    documents: Sequence[int] | None = None,
+    documents: Sequence[int],
     skipped: int = 1,
     at_once: int = 64,
 ) -> Contexts:
@@ -86,10 +102,15 @@ def read_contexts(
     Args:
         tokens: windows of equal length, without padding.
         texts: of tokens by id.
-        documents: of each window; `None` makes each its own.
+        documents: of each window, the digest of its document's text (`sae.activations.documents.digest`): by it labels
+            are kept from being judged on what they were written from.
         skipped: tokens at the start of each window that are left out (BOS).
         at_once: windows in one forward pass.
+
+    Raises: ValueError, unless there is one document per window.
     """
+    if len(documents) != len(tokens):
+        raise ValueError(f"{len(documents)} documents for {len(tokens)} windows; give the document of each window")
     chosen = torch.tensor(list(latents))
     kept: list[Float[Tensor, "batch pos latent"]] = []
     for start in range(0, len(tokens), at_once):
@@ -98,8 +119,9 @@ def read_contexts(
             values = codec.encode(activation.flatten(2))
         kept.append(values[:, skipped:, chosen.to(values.device)].float().cpu())
     words = tuple(tuple(texts[number] for number in row) for row in tokens[:, skipped:].tolist())
-    numbered = np.arange(len(words)) if documents is None else np.asarray(documents)
-    return Contexts(words, numbered, tuple(latents), torch.cat(kept).permute(2, 0, 1).numpy())
+    return Contexts(
+        words, np.asarray(documents, dtype=np.int64), tuple(latents), torch.cat(kept).permute(2, 0, 1).numpy()
+    )
 
 
 @dataclass(frozen=True)

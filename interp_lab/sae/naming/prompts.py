@@ -76,7 +76,7 @@ def _asked(label: str, lines: Sequence[str], question: str) -> str:
 
 
 def parsed_answers(answer: str, *, n: int) -> Answers:
-    """Read a judge's answer: the last JSON list in it, of `n` entries 0 or 1 (or true, false, yes, no).
+    """Read a judge's answer: the last JSON list of `n` entries in it, each 0 or 1 (or true, false, yes, no).
 
     Entries that are none of these are `None`; so are all of them where there is no list of this length. Nothing is
     guessed: what cannot be read is counted as that.
@@ -86,7 +86,8 @@ def parsed_answers(answer: str, *, n: int) -> Answers:
             entries = json.loads(found)
         except json.JSONDecodeError:
             continue
-        return [_MEANINGS.get(str(entry).strip().lower()) for entry in entries] if len(entries) == n else [None] * n
+        if len(entries) == n:
+            return [_MEANINGS.get(str(entry).strip().lower()) for entry in entries]
     return [None] * n
 
 

@@ -1,7 +1,7 @@
 """Filled rating sheets, checked row by row, and joined with the key."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from interp_lab.sae.naming.sheets import Item, Scale, SheetKey, rated_frame
+from interp_lab.sae.naming.sheets import Item, Scale, SheetKey
+from interp_lab.sae.naming.spreadsheets import rated_frame
 
 _MOST_TOLD = 10
 """Complaints in one message."""
@@ -24,9 +25,11 @@ class Ratings:
     values: Float[np.ndarray, "rater item"]
     """NaN where a rater left one out."""
     scale: Scale
+    comments: tuple[Mapping[str, str], ...] = ()
+    """Of each rater, by item; items without a comment are left out."""
 
     def table(self) -> pd.DataFrame:
-        """Return a row per item: its latent (missing for a mixed control), the ratings by rater, and their mean."""
+        """Return a row per item: its latent (missing for a mixed control), ratings by rater, their mean, comments."""
         mean = pd.DataFrame(self.values).mean(axis=0).to_numpy()
         return pd.DataFrame(
             {
@@ -35,8 +38,16 @@ class Ratings:
                 "is_mixed": [item.is_mixed for item in self.items],
                 **{rater: self.values[nth] for nth, rater in enumerate(self.raters)},
                 "mean": mean,
+                "comments": ["; ".join(self._comments(item.name)) for item in self.items],
             }
         )
+
+    def _comments(self, item: str) -> list[str]:
+        return [
+            f"{rater}: {said[item]}"
+            for rater, said in zip(self.raters[: len(self.comments)], self.comments, strict=True)
+            if item in said
+        ]
 
 
 def read_ratings(sheets: Sequence[Path], *, key: Path) -> Ratings:
@@ -56,18 +67,28 @@ def read_ratings(sheets: Sequence[Path], *, key: Path) -> Ratings:
              if sheet.stem in names[:nth]]  # fmt: skip
     places = {item.name: place for place, item in enumerate(known.items)}
     values = np.full((len(sheets), len(known.items)), np.nan)
-    for nth, sheet in enumerate(sheets):
-        wrong += _fill(values[nth], sheet, places, known.scale)
+    frames = [rated_frame(sheet) for sheet in sheets]
+    for nth, (sheet, frame) in enumerate(zip(sheets, frames, strict=True)):
+        wrong += _fill(values[nth], sheet, frame, places, known.scale)
     if wrong:
         more = f"; and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
         raise ValueError("; ".join(wrong[:_MOST_TOLD]) + more)
-    return Ratings(tuple(names), known.items, values, known.scale)
+    return Ratings(tuple(names), known.items, values, known.scale, tuple(_commented(frame) for frame in frames))
 
 
-def _fill(values: Float[np.ndarray, " item"], sheet: Path, places: dict[str, int], scale: Scale) -> list[str]:
+def _commented(frame: pd.DataFrame) -> dict[str, str]:
+    if "comment" not in frame:
+        return {}
+    said = zip(frame["item"], frame["comment"].fillna(""), strict=True)
+    return {str(item).strip(): str(comment).strip() for item, comment in said if str(comment).strip()}
+
+
+def _fill(
+    values: Float[np.ndarray, " item"], sheet: Path, frame: pd.DataFrame, places: dict[str, int], scale: Scale
+) -> list[str]:
     """Put one rater's numbers into their places; returns complaints."""
     wrong, seen = [], {}
-    for row, record in enumerate(rated_frame(sheet).to_dict("records"), 1):
+    for row, record in enumerate(frame.to_dict("records"), 1):
         item, at = str(record["item"]).strip(), f"{sheet}, row {row}"
         if item not in places:
             wrong.append(f"{at}: item {item!r} is not in the key; use the sheet as it was written")

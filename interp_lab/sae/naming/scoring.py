@@ -1,21 +1,19 @@
 """How well labels say where features are active: detection and fuzzing, against labels of other features."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool
 from pydantic import Field, NonNegativeInt, PositiveInt
-from scipy import stats
 
 from interp_lab.config import Config
 from interp_lab.experiment import Progress, silent
+from interp_lab.sae.features import FeatureStore
 from interp_lab.sae.naming.contexts import Contexts
+from interp_lab.sae.naming.described import described_documents
 from interp_lab.sae.naming.prompts import explanation_prompt, parsed_answers
+from interp_lab.sae.naming.scores import LabelScore, LabelScores, paired_difference_of, share_interval
 from interp_lab.sae.naming.tasks import Questions, Task, questions, strongest_and_others
-from interp_lab.stats import mean_interval
-from interp_lab.types import Interval
 
 Explainer = Callable[[str], str]
 """A language model: prompt in, text out. It writes labels, and it judges them."""
@@ -30,87 +28,6 @@ class JudgingConfig(Config):
     """Contexts in one prompt."""
     level: float = Field(0.95, gt=0, lt=1)
     seed: NonNegativeInt = 0
-
-
-@dataclass(frozen=True)
-class LabelScore:
-    """One label, judged on contexts it was not written from."""
-
-    latent: int
-    label: str
-    accuracy: Interval
-    """Balanced accuracy, 0.5 is chance; an answer that cannot be read counts as wrong. Wilson's interval, over
-    contexts, each of another document."""
-    n_contexts: int
-    n_unread: int
-    """Answers that could not be read."""
-    other_label: str
-    """Of another feature: the control."""
-    other_accuracy: float
-    """The same judge on the same contexts, told the other label."""
-    n_unread_other: int
-
-
-@dataclass(frozen=True)
-class LabelScores:
-    """Labels of several features, judged in one way."""
-
-    task: Task
-    scores: tuple[LabelScore, ...]
-    too_few: tuple[int, ...]
-    """Latents with labels that have fewer than two contexts for either answer: not judged."""
-    level: float
-
-    def accuracy(self) -> Interval:
-        """Return the mean balanced accuracy, interval over features."""
-        return self._mean([one.accuracy.estimate for one in self.scores])
-
-    def other_accuracy(self) -> Interval:
-        """Return the same with labels of other features: what a judge reaches that is told nothing useful."""
-        return self._mean([one.other_accuracy for one in self.scores])
-
-    def difference(self) -> Interval:
-        """Return own label minus other label, paired by feature: what the labels themselves contribute."""
-        return self._mean([one.accuracy.estimate - one.other_accuracy for one in self.scores])
-
-    @property
-    def unread(self) -> float:
-        """Share of the answers, to own labels, that could not be read."""
-        asked = sum(one.n_contexts for one in self.scores)
-        return sum(one.n_unread for one in self.scores) / asked if asked else 0.0
-
-    def table(self) -> pd.DataFrame:
-        """Return a row per latent."""
-        return pd.DataFrame(
-            [
-                {
-                    "latent": one.latent,
-                    "label": one.label,
-                    "accuracy": one.accuracy.estimate,
-                    "accuracy_low": one.accuracy.low,
-                    "accuracy_high": one.accuracy.high,
-                    "n_contexts": one.n_contexts,
-                    "n_unread": one.n_unread,
-                    "other_label": one.other_label,
-                    "other_accuracy": one.other_accuracy,
-                    "n_unread_other": one.n_unread_other,
-                }
-                for one in self.scores
-            ]
-        )
-
-    def summary(self) -> str:
-        """Return the comparison in one sentence."""
-        return (
-            f"{self.task}: balanced accuracy {self.accuracy()} over {len(self.scores)} features, with other features' "
-            f"labels {self.other_accuracy()}, difference {self.difference()}; {self.unread:.1%} of answers unread, "
-            f"{len(self.too_few)} features with too few contexts"
-        )
-
-    def _mean(self, values: Sequence[float]) -> Interval:
-        if len(values) < 2:
-            raise ValueError(f"{len(values)} judged feature has no spread between features; judge two or more")
-        return mean_interval(np.array(values, dtype=np.float64), level=self.level)
 
 
 def written_labels(
@@ -136,7 +53,7 @@ def judged_labels(
     judge: Explainer,
     *,
     task: Task,
-    written_from: Contexts | None,
+    written_from: Contexts | FeatureStore | None,
     config: JudgingConfig | None = None,
     progress: Progress = silent,
 ) -> LabelScores:
@@ -144,7 +61,8 @@ def judged_labels(
 
     Args:
         contexts: not those that the labels were written from; see `split_contexts`. Of equal texts one is used.
-        written_from: the contexts that the labels were written from, `None` if none were read for them.
+        written_from: the contexts that the labels were written from, or the folder of features that they were made of
+            (heuristic labels); `None` if no text was read for them.
         labels: by latent, at least two that differ.
         judge: answers the same way to the same prompt, or the comparison carries its noise.
 
@@ -153,8 +71,10 @@ def judged_labels(
     Source: Paulo et al. 2024, arXiv 2410.13928 (detection, fuzzing); control and treatment of unread answers are ours.
     """
     config = config or JudgingConfig()
-    if written_from is not None:
+    if isinstance(written_from, Contexts):
         contexts.require_apart(written_from)
+    elif written_from is not None:
+        contexts.require_none_of(described_documents(written_from))
     contexts, others = contexts.distinct(), other_labels(labels, seed=config.seed)
     scores, too_few = [], []
     for done, (latent, label) in enumerate(labels.items()):
@@ -163,48 +83,61 @@ def judged_labels(
         if asked is None:
             too_few.append(latent)
             continue
-        (right, unread), (right_other, unread_other) = (
-            _answers(asked, told, judge, per_prompt=config.per_prompt) for told in (label, others[latent])
-        )
-        accuracy = wilson(right, level=config.level)
-        scores.append(
-            LabelScore(
-                latent, label, accuracy, len(right), unread, others[latent], float(right_other.mean()), unread_other
-            )
-        )
+        scores.append(_score(latent, (label, others[latent]), asked, judge, config))
     return LabelScores(task, tuple(scores), tuple(too_few), config.level)
 
 
+def _score(latent: int, told: tuple[str, str], asked: Questions, judge: Explainer, config: JudgingConfig) -> LabelScore:
+    """Ask everything twice, told the own label and told the other."""
+    (right, read), (right_other, read_other) = (
+        _answers(asked, label, judge, per_prompt=config.per_prompt) for label in told
+    )
+    both = read & read_other
+    return LabelScore(
+        latent=latent,
+        label=told[0],
+        accuracy=share_interval(right.astype(np.float64), per_prompt=config.per_prompt, level=config.level),
+        n_contexts=len(right),
+        n_unread=int((~read).sum()),
+        other_label=told[1],
+        other_accuracy=float(right_other.mean()),
+        n_unread_other=int((~read_other).sum()),
+        difference=paired_difference_of(
+            right.astype(np.float64), right_other.astype(np.float64), truths=asked.truths, both=both
+        ),
+        n_both=int(both.sum()),
+    )
+
+
 def other_labels(labels: Mapping[int, str], *, seed: int) -> dict[int, str]:
-    """Return for each latent a label of another, drawn from those that read differently.
+    """Return for each latent a label of another, drawn from those that read differently, case and spaces aside.
 
     Raises: ValueError, if no label differs from another.
     """
-    if len(set(labels.values())) < 2:
+    if len({_plain(label) for label in labels.values()}) < 2:
         raise ValueError(
             f"{len(labels)} labels that all read the same leave no control; judge two that differ at least"
         )
     rng = np.random.default_rng(seed)
     return {
-        latent: str(rng.choice([other for other in labels.values() if other != label]))
+        latent: str(rng.choice([other for other in labels.values() if _plain(other) != _plain(label)]))
         for latent, label in labels.items()
     }
 
 
-def wilson(right: Float[np.ndarray, " question"], *, level: float) -> Interval:
-    """Return the share of right answers with Wilson's interval, which is not empty where all are right."""
-    ends = stats.binomtest(int(right.sum()), len(right)).proportion_ci(level, method="wilson")
-    return Interval(float(right.mean()), float(ends.low), float(ends.high), level, len(right))
+def _plain(label: str) -> str:
+    return " ".join(label.split()).casefold()
 
 
 def _answers(
     asked: Questions, label: str, judge: Explainer, *, per_prompt: int
-) -> tuple[Float[np.ndarray, " question"], int]:
-    """Return which answers are right (1 or 0), and how many could not be read."""
+) -> tuple[Bool[np.ndarray, " question"], Bool[np.ndarray, " question"]]:
+    """Return which answers are right, and which could be read; what could not is not right."""
     given = [
         answer
         for prompt, n in asked.prompts(label, per_prompt=per_prompt)
         for answer in parsed_answers(judge(prompt), n=n)
     ]
-    right = [float(answer is not None and answer == truth) for answer, truth in zip(given, asked.truths, strict=True)]
-    return np.array(right), sum(answer is None for answer in given)
+    read = np.array([answer is not None for answer in given])
+    right = [answer is not None and answer == truth for answer, truth in zip(given, asked.truths, strict=True)]
+    return np.array(right, dtype=bool), read

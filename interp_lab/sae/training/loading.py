@@ -70,15 +70,20 @@ class LoadedSae:
 
         Then interventions on a few latents decode what changes and nothing else (`interventions.decoder_rows`).
         """
-        if self.sae.cfg.normalize_activations not in ("none", "expected_average_only_in"):
-            return None  # rescaled token by token on the way out
+        if self.rescales_tokens:
+            return None
         rows = self.sae.W_dec.detach()
         if getattr(self.sae.cfg, "rescale_acts_by_decoder_norm", False):
             rows = rows / rows.norm(dim=-1, keepdim=True)
-        probe = torch.linspace(-1, 1, len(rows), dtype=rows.dtype, device=rows.device)[None]
-        with torch.no_grad():
-            decoded = self.sae.decode(probe) - self.sae.decode(torch.zeros_like(probe))
-        return rows if torch.allclose(decoded, probe @ rows, rtol=1e-3, atol=1e-4) else None
+        return rows if _decodes_by(self.sae, rows) else None
+
+    @property
+    def rescales_tokens(self) -> bool:
+        """Whether it divides each token by a norm of its own, which decoding takes from what was encoded last.
+
+        Latents alone are no activation then: interventions refuse it (`interventions.require_codec`).
+        """
+        return self.sae.cfg.normalize_activations in ("layer_norm", "constant_norm_rescale")
 
     def encode(self, activation: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch latent"]:
         """Return the latents of an activation.
@@ -219,6 +224,22 @@ def _release(name: str, sae_id: str | None) -> tuple[str, str]:
         shown = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
         raise ValueError(f"release {name!r} needs sae_id, not {sae_id!r}{hint}; it has {shown or 'folders of its own'}")
     return name, sae_id
+
+
+def _decodes_by(sae: SAE[Any], rows: Float[Tensor, "latent d_in"]) -> bool:
+    """Whether decoding is these rows times latents, plus a constant, as far as the dtype can tell.
+
+    The probe is so long that the constant is small beside what it gives: what rounds off is then little of that.
+    """
+    drawn = torch.randn(2, len(rows), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with torch.no_grad():
+        constant = sae.decode(torch.zeros(1, len(rows), dtype=rows.dtype, device=rows.device)).double()
+        size = float((drawn.to(rows.device) @ rows.double()).abs().max())
+        longer = max(1.0, 100 * float(constant.abs().max()) / size) if size > 0 else 1.0
+        probe = (longer * drawn).to(rows)
+        decoded, expected = sae.decode(probe).double() - constant, probe.double() @ rows.double()
+    allowed = max(1e-4, 8 * torch.finfo(rows.dtype).eps) * expected.norm()
+    return bool((decoded - expected).norm() <= allowed)
 
 
 def _canonical(name: str) -> str:

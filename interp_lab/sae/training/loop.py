@@ -173,7 +173,8 @@ class _Run:
             number = self.done - len(self.losses) + row
             raise DivergedError(
                 f"the loss of {self.trainees[column].name!r} is {float(losses[row, column])} on batch {number}; lower "
-                "its learning_rate or its penalty, and resume from the last checkpoint or start again"
+                "its learning_rate or its penalty, and start again in a new folder (checkpoints are gone on with under "
+                "the config that they were made with only)"
             )
         self.losses.clear()
 
@@ -198,7 +199,7 @@ class _Run:
         """Tell of the first few: more do not fit on a line."""
         told = []
         for trainee in self.trainees[:3]:
-            loss, l0, r2 = (trainee.metrics[name] for name in ("loss", "l0", "explained_variance"))
-            told.append(f"{trainee.name}: loss {loss:.3g}, L0 {l0:.1f}, R2 {r2:.3f}")
+            error, l0, r2 = (trainee.metrics[name] for name in ("loss_mse", "l0", "explained_variance"))
+            told.append(f"{trainee.name}: squared error {error:.3g}, L0 {l0:.1f}, R2 {r2:.3f}")
         more = f" and {len(self.trainees) - 3} more" if len(self.trainees) > 3 else ""
         return "; ".join(told) + more

@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp_lab.sae.training.architectures import BatchTopKSae, MatryoshkaSae, TopKSae
+from interp_lab.sae.training.config import SaeConfig
+
 FAR_OUT = 10.0
 """Times the median norm from which an activation is an outlier."""
 
@@ -29,17 +32,22 @@ class Preflight:
     top_entry_share: float
     """Of the variance, in the entry that has most of it."""
 
-    def advice(self) -> list[str]:
-        """Return what to change, a sentence each; nothing if nothing stands out."""
-        said = []
-        if self.mean_share > 0.1:
+    def advice(self, saes: Iterable[SaeConfig] = ()) -> list[str]:
+        """Return what to change, a sentence each; nothing if nothing stands out.
+
+        Args:
+            saes: what is to be trained, so that nothing is advised that is done already, or of which they have no use;
+                without any, everything is.
+        """
+        every, said = list(saes), []
+        if self.mean_share > 0.1 and (not every or not all(one.centre for one in every)):
             said.append(f"the mean makes up {self.mean_share:.0%} of the squared norm: train with centre=true")
         if self.outlier_energy > 0.1:
             said.append(
                 f"{self.outlier_share:.2%} of tokens have over {FAR_OUT:.0f} times the median norm, and with it "
                 f"{self.outlier_energy:.0%} of the sum of squares: leave out special tokens, such as BOS"
             )
-        if not 0.5 < self.mean_norm / self.d_in**0.5 < 2:
+        if not 0.5 < self.mean_norm / self.d_in**0.5 < 2 and (not every or any(map(_hangs_on_scale, every))):
             said.append(
                 f"the mean norm is {self.mean_norm:.3g}, not near sqrt(d_in)={self.d_in**0.5:.3g}: penalties and "
                 "thresholds from elsewhere mean something else here; train with scale=mean_norm"
@@ -47,6 +55,11 @@ class Preflight:
         if self.top_entry_share > 0.5:
             said.append(f"one entry has {self.top_entry_share:.0%} of the variance: R2 will mostly be about it")
         return said
+
+
+def _hangs_on_scale(config: SaeConfig) -> bool:
+    """Whether a setting is in units of activations, and these are as they come: `k` latents are `k` at any scale."""
+    return config.scale == "none" and not isinstance(config.architecture, TopKSae | BatchTopKSae | MatryoshkaSae)
 
 
 def preflight(batches: Iterable[Float[Tensor, "_ d_in"]]) -> Preflight:

@@ -71,6 +71,18 @@ class TestTexts:
         whole = texts(300, seed=5, reserved=reserved)
         assert written(300, seed=5, reserved=reserved) == [(one.template, one.text) for one in whole]
 
+    @pytest.mark.parametrize("name", [name for name, one in BEHAVIOURS.items() if one.settle is not None])
+    def test_what_follows_from_changed_latents_is_settled_in_a_text_written_alone_too(self, name):
+        own, n_other = behaviour(name), 0
+        for drawn in own.sample(12, seed=0):
+            template = next(one for one in own.templates if one.id == drawn.template)
+            for latent, values in own.varied.items():
+                for value in values:
+                    stale = {**drawn.latents, latent: value}
+                    assert own.text(template, stale) == own.example(template, stale).text
+                    n_other += own.example(template, stale).latents != stale
+        assert n_other > 0, "some latent followed from one that was changed"
+
     def test_none_at_all_are_refused_written_alone_too(self):
         with pytest.raises(ValueError, match="n=0 makes an empty data set"):
             written(0, seed=0)

@@ -36,7 +36,7 @@ def split(rng, *, own, random=0.1, others=0.1, borrowed=0.1):
     def draws(spread):
         return rng.normal(0, spread, (2, 24))[..., None] + noise(2, 24)
 
-    alone = rng.normal(0, others, len(LATENTS))[:, None] + noise(len(LATENTS))
+    alone = rng.normal(0, 0.1, len(LATENTS))[:, None] + noise(len(LATENTS))
     alone[0] = -own + noise()
     alone[1] = noise()
     clean, corrupted = 4 + noise(), -4 + noise()
@@ -54,6 +54,7 @@ def split(rng, *, own, random=0.1, others=0.1, borrowed=0.1):
         random=draws(random),
         borrowed=draws(borrowed),
         matched=np.array([[2, 3, 4], [3, 4, 5]]),
+        beside=rng.normal(0, others, (2, 3))[..., None] + noise(2, 3),
         divergence=np.abs(noise(2)),
         divergence_matched=np.abs(noise(2)),
         differs=1 + np.abs(noise(2)),
@@ -66,15 +67,18 @@ def split(rng, *, own, random=0.1, others=0.1, borrowed=0.1):
     )
 
 
-def result(*, own=2.0, held_out=2.0, **spreads):
-    """A result; see `split`."""
+def result(*, own=2.0, held_out=2.0, changes=None, **spreads):
+    """A result; see `split`.
+
+    changes: of the config.
+    """
     rng = np.random.default_rng(0)
     report = split(rng, own=own, **spreads)
     model = load_model("compiled/linear")
     scores = {"exact": report.alone.mean(-1), "attribution": report.alone.mean(-1) * 1.1}
     identity = identity_of(model)
     return FeatureEffectsResult(
-        config=config(),
+        config=config(**(changes or {})),
         provenance=provenance("feature_effects", identity, seed=0, device="cpu", dtype="float32"),
         metric="logit_difference",
         unit="logits",

@@ -98,7 +98,7 @@ class TestPlanted:
         scores = dict(zip(found.selected.considered.tolist(), found.selected.scores["output score"], strict=True))
         others = [score for latent, score in scores.items() if latent != 4]
         assert min(others) > 0.9
-        assert scores.get(4, 0.0) < 0.5
+        assert scores.get(4, 0.0) < 0.7  # what it does not write is there anyway on some prompts
 
 
 class TestBadInput:
@@ -108,7 +108,7 @@ class TestBadInput:
 
     def test_a_latent_that_is_never_active(self):
         silent = int(lengths(positions="end").argmin())
-        with pytest.raises(ValueError, match=rf"latent {silent} of .* is never active on the .* change nothing"):
+        with pytest.raises(ValueError, match=rf"silencing latent {silent} of .* changes nothing on the \d+ prompts"):
             small(latents=(silent,), positions="end").measure(organism())
 
     def test_a_place_that_prompts_have_not(self):
@@ -126,12 +126,30 @@ class TestBadInput:
     def test_a_dictionary_that_decodes_token_by_token(self):
         codec = load_chosen(SaeChoice())
         codec.sae.cfg.normalize_activations = "layer_norm"
-        with pytest.raises(ValueError, match="rescales what it decodes token by token"):
+        with pytest.raises(ValueError, match="divides each token by its own norm"):
             small().measure(organism(), codec=codec)
 
-    def test_too_few_random_directions_to_reject(self):
-        with pytest.raises(ConfigError, match=r"n_random=19 random directions cannot reject at fdr=0.05.*use 20"):
-            FeatureEffectsConfig.from_mapping({"n_random": 19})
+    def test_a_dictionary_that_is_not_linear(self):
+        codec = load_chosen(SaeChoice())
+        own = codec.sae.decode
+        codec.sae.decode = lambda latents: own(latents).relu()
+        with pytest.raises(ValueError, match="does not decode as rows times latents plus a constant"):
+            small().measure(organism(), codec=codec)
+
+    def test_all_latents_named_leave_none_to_compare_with(self):
+        active = (lengths(positions="end") > 0).nonzero().flatten().tolist()
+        with pytest.raises(ValueError, match=rf"naming {len(active)} latents leaves 0 of the {len(active)} .* at most"):
+            small(latents=tuple(active), positions="end", most_latents=2000).measure(organism())
+
+    def test_more_latents_than_there_are(self):
+        with pytest.raises(
+            ValueError, match=r"n_latents=18 leaves 2 of the 20 that silencing changes .* take 17 at most"
+        ):
+            small(n_latents=18).measure(organism())
+
+    def test_a_place_that_is_a_special_token(self):
+        with pytest.raises(ValueError, match=r"positions='start' is a special token .* set exclude_special to false"):
+            small(positions="start").measure(organism())
 
     def test_one_operation_twice(self):
         with pytest.raises(ConfigError, match="one comes twice"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp_lab.sae.causal.accounting import patched_alone, patched_randomly, patched_sets, steps_up_to
+from interp_lab.sae.causal.accounting import patched_alone, patched_others, patched_randomly, patched_sets, steps_up_to
 from interp_lab.sae.causal.known_answers import OTHER, OWN, measuring, rows
 from interp_lab.sae.causal.logit_lens import logit_effects
 from interp_lab.sae.causal.selecting import attributions
@@ -53,8 +53,18 @@ class TestOnALinearModel:
 
     def test_patching_all_features_is_patching_the_reconstruction(self, planted):
         every = np.arange(len(planted.rows))
-        found = patched_sets(planted.sides, [every], ways=(Way.DENOISE,))
-        np.testing.assert_allclose(found, 6, atol=1e-4)
+        found = patched_sets(planted.sides, [every])
+        np.testing.assert_allclose(found[WAYS.index(Way.DENOISE)], 6, atol=1e-4)
+        np.testing.assert_allclose(found[WAYS.index(Way.NOISE)], -6, atol=1e-4)
+
+    def test_other_sets_are_as_long_on_every_prompt(self, planted):
+        """All features bring 6 back along a and w, three each way; half of them in length bring back 3."""
+        every, right = np.arange(len(planted.rows)), of_answers(planted)[0]
+        whole = planted.sides.vectors(Way.DENOISE, Share.FEATURES).flatten(1).norm(dim=-1)
+        own = (planted.sides.latents(Way.DENOISE, right[:1]) @ planted.rows[right[:1]]).flatten(1).norm(dim=-1)
+        found = patched_others(planted.sides, right[:1], [every])
+        np.testing.assert_allclose(found[0], 6 * (own / whole).numpy(), atol=1e-4)
+        assert found[0].max() > 1
 
     def test_features_and_error_add_up_to_the_activation(self, planted):
         vectors = {share: planted.sides.vectors(Way.DENOISE, share) for share in SHARES[:-1]}
@@ -68,7 +78,7 @@ class TestOnALinearModel:
         own = run.adding_vectors
         monkeypatch.setattr(run, "adding_vectors", lambda self, v, *, what: seen.append(v) or own(self, v, what=what))
         chosen = np.array([3, 5, 8])
-        patched_randomly(planted.sides, chosen, n=3, seed=0)
+        patched_randomly(planted.sides, chosen, n=3, key=(0,))
         expected = (planted.sides.latents(Way.DENOISE, chosen) @ planted.rows[chosen]).norm(dim=-1)
         assert len(seen) == 3
         for vectors in seen:

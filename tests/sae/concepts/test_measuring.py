@@ -13,7 +13,7 @@ from interp_lab.sae.concepts.config import ConceptsConfig
 from interp_lab.sae.concepts.judged import Judged
 from interp_lab.sae.concepts.known_answers import rows as known_answers
 from interp_lab.sae.concepts.measured import FULL, measured_from
-from interp_lab.sae.concepts.measuring import measure_concepts
+from interp_lab.sae.concepts.measuring import measure_concepts, shuffled_within_splits
 from interp_lab.sae.concepts.planted import HOOK, planted
 from interp_lab.sae.concepts.reading import by_text
 from interp_lab.sae.concepts.sides import Entries, Features, Kind, components, neuron_hooks, random_dictionaries
@@ -93,6 +93,30 @@ class TestBestUnits:
         assert set(found.scores) == {Split.REPORT}
         assert np.isnan(Judged(found, CONFIG).score(Kind.FEATURE, Split.HELD_OUT).estimate)
 
+    def test_the_best_unit_of_the_texts_that_choose_is_taken_where_another_is_better_on_the_others(self, data):
+        """Latent 3 is the concept where units are chosen, latent 5 where they are reported."""
+        x, on = data.codec.encode(data.x[HOOK]), torch.as_tensor(data.tokens.member[0])
+        select = torch.zeros(len(x), dtype=torch.bool)
+        select[data.tokens.parts[Split.SELECT]] = True
+        noise = torch.rand(len(x), generator=torch.Generator().manual_seed(0)) < 0.25
+        x[:, [3, 5]] = 0.0
+        x[select & on & ~noise, 3] = 1.5  # three of four where it chooses
+        x[~select & on, 5] = 1.5  # all of them on the others: the best of both together
+        found = measure(replace(data, x={HOOK: data.codec.decode(x)}))
+        assert found.units[0] == "3"
+        assert found.scores[Split.REPORT].best[0].mean() == pytest.approx(0.5, abs=0.01)
+
+    def test_every_split_is_shuffled_for_itself(self, data):
+        """Splits of equal texts: the same shuffling of each would deal the labels out alike."""
+        shuffled = shuffled_within_splits(data.tokens, n=3, seed=0)
+        parts = [shuffled[:, data.tokens.parts[split]] for split in (Split.SELECT, Split.REPORT, Split.HELD_OUT)]
+        own = [data.tokens.member[:, data.tokens.parts[split]] for split in (Split.SELECT, Split.REPORT)]
+        assert np.array_equal(*own)
+        for nth in range(3):
+            for other in range(nth):
+                assert not np.array_equal(parts[nth], parts[other])
+        assert [part.sum() for part in parts] == [3 * own[0].sum()] * 3
+
     def test_arrays_come_back(self, found):
         again = measured_from("7", found.arrays("7"))
         assert (again.concept, again.units, again.k) == (found.concept, found.units, found.k)
@@ -161,6 +185,16 @@ class TestSides:
         assert read.shape == (50, 64)
         assert ((read != 0).sum(-1) == 7).all()
         assert not torch.equal(first.directions, second.directions)
+
+    def test_random_features_are_never_negative(self):
+        x = torch.randn(50, 16, generator=torch.Generator().manual_seed(0))
+        (drawn,) = random_dictionaries(x, HOOK, n=1, width=8, n_active=7.0, seed=0)
+        reach = (x - x.mean(0)) @ drawn.directions.T
+        read = drawn.encode({HOOK: x})
+        assert (reach > 0).sum(-1).min() < 7  # fewer than are asked for
+        for token, values in zip(read, reach, strict=True):
+            largest = sorted(values.tolist(), reverse=True)[:7]
+            assert sorted(token[token != 0].tolist(), reverse=True) == pytest.approx([v for v in largest if v > 0])
 
     def test_entries_of_several_hook_points_are_named_one_by_one(self):
         side = Entries(Kind.NEURON, ("blocks.1.mlp.hook_post", "blocks.2.mlp.hook_post"), (4, 6))

@@ -1,14 +1,17 @@
 """Texts of a label: what counts, how it is split, and what is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from interp_lab.claims import Split
 from interp_lab.config import ConfigError
 from interp_lab.models import load_model
+from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.sae.concepts.config import ConceptsConfig
 from interp_lab.sae.concepts.tokens import concepts_of, draw_tokens
-from interp_lab.tasks import labelled_tokens
+from interp_lab.tasks import labelled_tokens, labels
 from interp_lab.tasks.labels import LabelName, distinct_texts
 
 SMALL = ConceptsConfig(n_documents=96, n_held_out=32)
@@ -80,6 +83,21 @@ class TestBadInput:
     def test_a_latent_of_many_words(self, model):
         with pytest.raises(ValueError, match=r"person takes 20 words such as .* at most 12 values, or of numbers"):
             draw_tokens(model, LabelName("facts", "person"), SMALL)
+
+    def test_more_texts_than_there_are(self, monkeypatch):
+        name = LabelName("facts", "person")
+        told = (
+            r"of 170 texts of facts \(reserved templates\) only 0 differ and have grammar/facts/person among 'Nobody'; "
+        )
+        with pytest.raises(ValueError, match=told + "ask for fewer than 40"):
+            distinct_texts(name, 40, reserved=True, values=("Nobody",))
+        one = behaviour("facts").sample(1, seed=0)
+        source = SimpleNamespace(sample=lambda n, **_: one * n)
+        monkeypatch.setattr(labels, "behaviour", lambda _: source)
+        with pytest.raises(
+            ValueError, match=r"of 21 texts of facts \(ordinary templates\) only 1 differ; ask for fewer"
+        ):
+            distinct_texts(name, 5, reserved=False)
 
     def test_k_that_does_not_rise(self):
         with pytest.raises(ConfigError, match="must rise"):

@@ -32,6 +32,8 @@ def made_folder(
     names: Mapping[int, str] | None = None,
     dead: Sequence[int] = (),
     words: Sequence[str] = FILLER,
+    about: Mapping[str, object] | None = None,
+    bars: Sequence[tuple] | None = None,
 ) -> FeatureStore:
     """Write a folder and open it.
 
@@ -79,13 +81,13 @@ def made_folder(
             )
         ],
         "histogram": [
-            _columns([row for n in alive for row in ((n, 0, 0.0, 0.5, 30), (n, 1, 0.5, 1.0, 10))],
+            _columns(bars or [row for n in alive for row in ((n, 0, 0.0, 0.5, 30), (n, 1, 0.5, 1.0, 10))],
                      "latent bin low high count")
         ],
     }  # fmt: skip
     edges = np.linspace(1, 0, n_bins + 1)
     quantiles = [(float(low), float(high)) for high, low in pairwise(edges)]
-    write_folder(folder, tables, about=ABOUT | {"n_latents": n_latents, "quantiles": quantiles})
+    write_folder(folder, tables, about=ABOUT | {"n_latents": n_latents, "quantiles": quantiles} | (about or {}))
     return FeatureStore.open(folder)
 
 

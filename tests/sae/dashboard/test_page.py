@@ -9,7 +9,7 @@ import re
 import pytest
 
 from interp_lab.sae.dashboard import Shown, render_dashboard, write_dashboard
-from interp_lab.sae.dashboard.packing import codes, short
+from interp_lab.sae.dashboard.packing import TokenTable, _example, codes, short
 from tests.reports.results import HOSTILE
 from tests.sae.dashboard.folders import made_folder
 
@@ -104,6 +104,17 @@ class TestWhatIsInIt:
 
 
 class TestPacking:
+    def test_an_example_is_cut_around_its_token_and_keeps_every_value_above_zero(self):
+        table = TokenTable()
+        row = {
+            "quantile": 1, "document": 7, "position": 30, "begin": 4, "value": 0.5,
+            "tokens": ["a", "b", "c", "d", "e", "f", "g", "h"], "values": [9.0, 0, 0, 0.25, 0.5, 0, 3.0, 8.0],
+        }  # fmt: skip
+        *where, texts, pairs = _example(row, table, 2)
+        assert where == [1, 7, 30, 2, 0.5], "it is the third of what is left: c d e f g"
+        assert [table.texts()[number] for number in texts] == ["c", "d", "e", "f", "g"]
+        assert pairs == [1, 0.25, 2, 0.5, 4, 3]
+
     def test_numbers_in_base_64_come_back(self):
         two = codes(4096, digits=2)
         assert [two[number] for number in (0, 1, 63, 64, 4095)] == ["AA", "AB", "A_", "BA", "__"]

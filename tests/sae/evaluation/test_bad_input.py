@@ -8,6 +8,7 @@ import torch
 from interp_lab import load_model
 from interp_lab.config import ConfigError
 from interp_lab.hooks import NonFiniteActivationError
+from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice
 from interp_lab.sae.evaluation import NonFiniteReconstructionError, evaluate, experiment
 from interp_lab.sae.evaluation.config import SaeEvaluationConfig
@@ -20,7 +21,7 @@ class TestCodecs:
         with pytest.raises(ValueError, match="no codec to evaluate"):
             measured({})
 
-    @pytest.mark.parametrize("name", ["mean", "zero", "pca_16", "random_1024_16", "a/b", ""])
+    @pytest.mark.parametrize("name", ["mean", "zero", "pca_16", "random_1024_16", "data_9_1", "own_sae", "a/b", ""])
     def test_names_that_are_taken_or_no_names(self, name):
         with pytest.raises(ValueError, match="cannot name a codec"):
             measured({name: IDENTITY})
@@ -119,6 +120,26 @@ class TestTrainingText:
 
     def test_another_source_is_other_text(self):
         assert known_of_training(bundled(source="books.txt", part="all"), config().text) == "other text"
+
+    def test_a_file_by_another_spelling_is_the_same_text(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "texts.txt").write_text("one")
+        sae = bundled(source="./texts.txt", part="train", held_out_share=0.1)
+        for spelling in ("texts.txt", str(tmp_path / "texts.txt"), "../" + tmp_path.name + "/texts.txt"):
+            with pytest.raises(ValueError, match="was trained on part 'train'"):
+                known_of_training(sae, TextConfig(source=spelling, part="held_out", held_out_share=0.5))
+            divided = TextConfig(source=spelling, part="held_out", held_out_share=0.1)
+            assert known_of_training(sae, divided) == "other text"
+
+    def test_of_another_file_it_is_known_only_if_both_are_there(self, tmp_path):
+        here, there = tmp_path / "here.txt", tmp_path / "there.txt"
+        here.write_text("one")
+        measured_on = TextConfig(source=str(here), part="all")
+        told = lambda source: known_of_training(bundled(source=str(source), part="all"), measured_on)  # noqa: E731
+        assert told(there) == "not known"
+        assert told(tmp_path) == "not known"  # holds it
+        there.write_text("two")
+        assert told(there) == "other text"
 
     def test_the_page_says_where_nothing_is_known(self):
         sae = bundled()

@@ -5,8 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from sae_lens.evals import get_eval_everything_config, run_evals
-from sae_lens.training.activation_scaler import ActivationScaler
 
 from interp_lab import load_model
 from interp_lab.hooks import capture
@@ -60,8 +58,8 @@ class TestKnownCodecs:
     def test_the_mean_of_the_very_text_is_worth_exactly_nothing(self):
         rows = torch.cat([capture(model(), piece.tokens.long(), [RESID])[RESID][piece.kept] for piece in read()])
         mean = rows.double().mean(0).float()
-        found = measured({"own_mean": Made(lambda x: mean.expand_as(x))}, baselines=())
-        assert value(found, "own_mean", "r2") == pytest.approx(0.0, abs=1e-6)
+        found = measured({"its_mean": Made(lambda x: mean.expand_as(x))}, baselines=())
+        assert value(found, "its_mean", "r2") == pytest.approx(0.0, abs=1e-6)
 
     def test_shrinkage_is_seen_as_such(self):
         found = standard()
@@ -97,7 +95,7 @@ class TestKnownCodecs:
 @pytest.fixture(scope="module")
 def tokens_by_document():
     """What the noisy codec and both ablations do, token by token, each in a run of the model of its own."""
-    mean = fitted_mean()
+    mean, seen = fitted().mean, unigram_counts()
     rebuilt = {"clean": lambda x: x, "own": NOISY.rebuild, "zero": torch.zeros_like, "mean": mean.expand_as}
     documents = {}
     for piece in read():
@@ -117,18 +115,34 @@ def tokens_by_document():
                 if pos + 1 == tokens.shape[1]
                 else {name: -float(log[tokens[batch, pos + 1]]) for name, log in own.items()}
             )
+            ce["unigram"] = None if ce["own"] is None else -math.log(seen[int(tokens[batch, pos + 1])] / sum(seen))
             kl = {name: float((own["clean"].exp() * (own["clean"] - log)).sum()) for name, log in own.items()}
             row = x[batch, pos].double().tolist()
             documents.setdefault(text, []).append(
                 {"x": row, "rebuilt": NOISY.rebuild(x[batch, pos]).double().tolist(), "latents": row,
                  "ce": ce["own"], "ce_clean": ce["clean"], "ce_zero": ce["zero"], "ce_mean": ce["mean"],
+                 "ce_unigram": ce["unigram"],
                  "kl": kl["own"], "kl_zero": kl["zero"], "kl_mean": kl["mean"]}
             )  # fmt: skip
     return list(documents.values())
 
 
-def fitted_mean():
-    return fitting.fit(model(), {}, RESID, config=standard().config).mean
+def fitted():
+    return fitting.fit(model(), {}, RESID, config=standard().config)
+
+
+def fit_pieces(hook=RESID):
+    return list(pieces(model(), fitting.reading_config(model(), hook, config=standard().config, fit=True)))
+
+
+def unigram_counts():
+    """How often each token follows another of the train side, and a tenth."""
+    counts = [0.1] * model().cfg.d_vocab
+    for piece in fit_pieces():
+        for batch, pos in piece.kept.nonzero().tolist():
+            if pos + 1 < piece.tokens.shape[1]:
+                counts[int(piece.tokens[batch, pos + 1])] += 1
+    return counts
 
 
 class TestAgainstTheLiteralLoop:
@@ -142,6 +156,7 @@ class TestAgainstTheLiteralLoop:
         assert found.n_documents == len(tokens_by_document)
         np.testing.assert_array_equal(found.shared["tokens"], [len(document) for document in tokens_by_document])
         ce = [sum(token["ce"] for token in document if token["ce"]) for document in tokens_by_document]
+        assert found.unigram_loss().estimate == pytest.approx(scores(tokens_by_document)["ce_unigram"], rel=1e-5)
         np.testing.assert_allclose(found.own["ce"][found.names.index("noisy")], ce, rtol=1e-4, atol=1e-3)
 
     def test_an_interval_is_that_of_resampled_documents(self, tokens_by_document):
@@ -154,6 +169,17 @@ class TestAgainstTheLiteralLoop:
             interval = standard().interval("noisy", metric)
             half = (interval.high - interval.low) / 2
             assert half == pytest.approx(1.96 * np.std([one[metric] for one in drawn]), rel=0.5), metric
+
+
+def test_mean_and_covariance_are_those_of_the_train_side(monkeypatch):
+    """Centred, also where the first of many batches is not like the others."""
+    monkeypatch.setattr(fitting, "_LOGITS_AT_ONCE", 1)
+    rows = torch.cat([capture(model(), piece.tokens.long(), [RESID])[RESID][piece.kept] for piece in fit_pieces()])
+    found, expected = fitted(), torch.cov(rows.double().T, correction=0)
+    torch.testing.assert_close(found.mean, rows.mean(0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.covariance, expected, rtol=1e-3, atol=1e-3)
+    first = rows[: int(fit_pieces()[0].kept.sum())].mean(0)
+    assert (first - rows.mean(0)).square().sum() > 0.02 * expected.trace()  # so that it matters
 
 
 class TestNothingDependsOn:
@@ -187,43 +213,6 @@ class TestNothingDependsOn:
 def n_kept(documents, text):
     asked = ActivationsConfig(hooks=(RESID,), text=text)
     return sum(int(piece.kept.sum()) for piece in pieces(model(), asked, documents=documents))
-
-
-class TestSaeLensAgrees:
-    @staticmethod
-    def run_evals(sae, windows, *, exclude):
-        class Store:
-            store_batch_size_prompts, context_size = windows.shape
-
-            def get_batch_tokens(self, n):
-                return windows
-
-            def reset_input_dataset(self):
-                pass
-
-        return run_evals(
-            sae.sae, Store(), model(), ActivationScaler(), get_eval_everything_config(len(windows), 1, 1),
-            exclude_special_tokens=exclude,
-        )  # fmt: skip
-
-    @pytest.mark.parametrize("exclude", [True, False])
-    def test_on_the_same_tokens(self, exclude):
-        sae = bundled()
-        windows = torch.cat([piece.tokens.long() for piece in read(sae.hook, n_tokens=1200)])
-        tokenizer = model().tokenizer
-        special = torch.tensor([tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id])
-        n_tokens = int((~torch.isin(windows, special)).sum()) if exclude else windows.numel()
-        theirs, features = self.run_evals(sae, windows, exclude=exclude)
-        flat = {name: number for group in theirs.values() for name, number in group.items()}
-        found = measured({"sae": sae}, sae.hook, n_tokens=n_tokens, baselines=(), exclude_special=exclude)
-        same = {"l0": "l0", "r2": "explained_variance", "mse": "mse", "cosine": "cossim", "l2_ratio": "l2_ratio"}
-        same |= {"relative_bias": "relative_reconstruction_bias", "ce": "ce_loss_with_sae", "kl": "kl_div_with_sae"}
-        if not exclude:  # SAE Lens sets BOS to zero in its zero ablation, whatever it excludes
-            same |= {"ce_recovered_zero": "ce_loss_score", "kl_recovered_zero": "kl_div_score"}
-        for ours, name in same.items():
-            assert value(found, "sae", ours) == pytest.approx(flat[name], rel=2e-4), ours
-        assert found.clean_loss().estimate == pytest.approx(flat["ce_loss_without_sae"], rel=1e-4)
-        np.testing.assert_allclose(found.density("sae"), features["feature_density"], rtol=1e-4, atol=1e-6)
 
 
 class TestMemory:

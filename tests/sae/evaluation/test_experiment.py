@@ -49,7 +49,8 @@ def test_same_config_same_bits(result):
 
 def test_the_table_has_every_number_with_its_interval(result):
     table = result.tables()["codecs"].set_index("name")
-    assert list(table.index) == ["topk", "same", "pca_16", "random_1024_16", "pca_4", "mean", "zero"]
+    own = ["pca_16", "random_1024_16", "data_600_16", "own_topk", "own_same"]
+    assert list(table.index) == ["topk", "same", *own, "pca_4", "mean", "zero"]
     for metric in result.found.metric_names:
         known = table[metric].notna()
         assert (table[f"{metric}_low"][known] <= table[metric][known]).all()
@@ -94,10 +95,19 @@ def test_the_sections_keep_description_and_intervention_apart(result):
 
 class TestClaims:
     def test_what_beats_its_baselines_is_said_to(self, result):
-        by_control = {claim.effect.control.split(":")[0]: claim for claim in result.claims()[:2]}
+        by_control = {claim.effect.control.split(":")[0]: claim for claim in result.claims()[:3]}
+        assert list(by_control) == ["pca_16", "random_1024_16", "data_600_16"]
         claim = by_control["pca_16"]
         assert claim.grade is Grade.CAUSAL
         assert "topk keeps more of the predictions than 16 principal components" in claim.statement
+
+    def test_what_a_search_among_activations_keeps_is_said(self, result):
+        """The best 16 of 600 activations keep as much or more; whatever it is, the page says what was searched."""
+        (claim,) = (claim for claim in result.claims()[:3] if "activations as directions" in claim.statement)
+        assert "chosen by orthogonal matching pursuit, codes of either sign" in claim.statement
+        told = dict(result.found.told("topk"))
+        said = "So topk keeps less of the predictions than data_600_16" in result.sections()[1].suggests
+        assert said == (told["data_600_16"] == "less")
 
     def test_noise_that_is_worse_than_principal_components_is_not(self):
         (claim,) = measured({"noisy": NOISY}, baselines=("pca",)).claims()  # 128 components are everything

@@ -13,14 +13,20 @@ from tests.sae.evaluation.small import EMBED, Words, measured, model
 
 
 def shuffled(directions, *, seed=0):
-    """The same directions in another order, with other lengths and signs."""
+    """The same directions in another order, with other lengths."""
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(directions), generator=generator)
-    return directions[order] * torch.randn(len(directions), 1, generator=generator)
+    return directions[order] * (0.1 + torch.rand(len(directions), 1, generator=generator))
 
 
 class TestMatchedCosines:
-    def test_order_sign_and_length_do_not_matter(self):
+    def test_opposite_directions_are_different_features_but_where_sign_does_not_count(self):
+        directions = random_directions(12, 16, seed=0)
+        turned = torch.cat([directions[:6], -directions[6:]])
+        assert matched_cosines(directions, turned).mean() < 0.8
+        np.testing.assert_allclose(matched_cosines(directions, turned, signed=False), 1.0)
+
+    def test_order_and_length_do_not_matter(self):
         directions = random_directions(40, 16, seed=0)
         np.testing.assert_allclose(matched_cosines(directions, shuffled(directions)), 1.0)
 
@@ -31,7 +37,7 @@ class TestMatchedCosines:
 
     def test_is_the_best_of_all_matchings(self):
         first, second = random_directions(5, 4, seed=1), random_directions(6, 4, seed=2)
-        cosines = (first @ second.T).abs().numpy()
+        cosines = (first @ second.T).numpy()
         best = max(sum(cosines[i, j] for i, j in enumerate(order)) for order in itertools.permutations(range(6), 5))
         assert matched_cosines(first, second).sum() == pytest.approx(best)
 
@@ -83,3 +89,4 @@ def test_in_an_evaluation_only_latents_that_fired_are_matched():
     assert row["beyond_shaped_low"] > 0.2
     assert found.metrics()["words.matched_again"] == pytest.approx(1.0)
     assert "have a mean cosine of 1.000" in found.sections()[-1].suggests
+    assert "do not say what another pair would give" in found.sections()[-1].does_not_show

@@ -16,6 +16,17 @@ def test_equal_texts_are_one_document_and_tokens_of_none_another():
     assert rows.tolist()[0] == rows.tolist()[4]
 
 
+def test_sums_grow_by_doubling():
+    """Of 400 batches with a new document each, few copy what is there: none of it is copied for every batch."""
+    sums, copied = DocumentSums(), 0
+    for number in range(400):
+        before = sums._sums.get("n")
+        sums.add("n", sums.rows(torch.tensor([number]), {number: number}), torch.ones(1))
+        copied += before is not None and sums._sums["n"] is not before
+    assert copied < 12
+    assert sums.totals()["n"].tolist() == [1.0] * 400
+
+
 def test_documents_add_up_to_the_whole_however_tokens_come():
     generator = torch.Generator().manual_seed(0)
     documents = torch.randint(0, 6, (200,), generator=generator).sort().values

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from interp_lab import load_model
 from interp_lab.hooks import capture
 from interp_lab.sae.activations import TextConfig
+from interp_lab.sae.chosen import SaeChoice, load_chosen
 from interp_lab.sae.features import DescribeConfig, Dictionary, FeatureStore, describe_features, gather
 from interp_lab.sae.features.dictionary import directions, neuron_dictionary, sae_dictionary
 from interp_lab.sae.features.geometry import unembedding
@@ -56,6 +58,10 @@ class TestPlanted:
         assert [row[name] for name in names] == pytest.approx([2.0] * 5, rel=0.09)
         assert (row["std_active"], row["entropy_tokens"]) == (0.0, 0.0)
         assert (row["max_token"], row["top_token"], row["top_token_share"]) == ("the", "the", 1.0)
+
+    @pytest.mark.parametrize("word", ["the", "loan", "door", "blue", "approved"])
+    def test_the_largest_value_is_at_the_word_wherever_its_context_begins(self, store, ids, word):
+        assert store.features([ids[word]])["max_token"].tolist() == [word]
 
     def test_a_feature_that_was_never_active_says_so(self, store):
         features = store.features()
@@ -114,6 +120,18 @@ class TestLogits:
         logits = (logits - logits.mean(-1, keepdim=True))[:, 0]
         cosine = torch.cosine_similarity(logits, effects[:20], dim=-1)
         assert cosine.min() > 0.9999
+
+    def test_reach_through_a_norm_that_centres_and_has_weights(self):
+        """A model whose weights were left alone, with weights of the final norm that are anything but 1."""
+        raw = load_model("organism", device="cpu", processing="raw")
+        draw = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            raw.ln_final.w.copy_(2 * torch.rand(128, generator=draw))
+            added = 3 + torch.randn(20, 128, generator=draw)
+            logits = raw.ln_final(1e4 * added[:, None])[:, 0] @ raw.W_U
+            shift = raw.ln_final.b @ raw.W_U
+        wanted = logits - shift - (logits - shift).mean(-1, keepdim=True)
+        assert torch.cosine_similarity(wanted, added @ unembedding(raw), dim=-1).min() > 0.9999
 
     def test_are_ranked_from_both_ends(self, tmp_path):
         own = Dictionary("d", "blocks.3.hook_resid_post", NoneActive(model().W_E.detach()), 599)
@@ -216,9 +234,6 @@ class TestBadInput:
             gather(model(), dictionary(), CONFIG.overlaid({"n_tokens": 1000}), documents=DOCUMENTS)
 
     def test_an_autoencoder_of_another_model(self):
-        from interp_lab import load_model
-        from interp_lab.sae.chosen import SaeChoice, load_chosen
-
         with pytest.raises(ValueError, match="name: organism, not the model's organism-tuned"):
             sae_dictionary(load_chosen(SaeChoice()), load_model("organism-tuned", device="cpu"))
 

@@ -1,5 +1,7 @@
 """Differences between sets of documents, against numbers that are known and against scipy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from interp_lab.sae.features.differences import SideValues, choose, compare
 from interp_lab.sae.features.per_document import pooled, read_per_document
 from interp_lab.sae.features.sides import Sides, contrast_sides, file_sides, halves, model_sides
 from interp_lab.stats import paired_difference
-from tests.sae.features.planted import dictionary, model
+from tests.sae.features.planted import TokenCodec, dictionary, model
 
 
 def values(first, second, *, units=None, paired=False) -> SideValues:
@@ -34,10 +36,17 @@ class TestCompare:
         assert found.p == pytest.approx(wanted.pvalue)
         assert found.intervals.low == pytest.approx(wanted.confidence_interval(0.95).low)
 
-    def test_a_feature_without_spread_is_not_divided_by(self):
-        found = compare(values([[1, 1, 1], [0, 0, 0]], [[2, 2, 2], [0, 0, 0]]))
-        assert found.p.tolist() == [0.0, 1.0]
-        assert found.effect.estimate.tolist() == [0.0, 0.0]
+    def test_a_feature_without_spread_separates_completely_or_not_at_all(self):
+        found = compare(values([[1, 1, 1], [0, 0, 0], [2, 2, 2]], [[2, 2, 2], [0, 0, 0], [0, 0, 0]]))
+        assert found.p.tolist() == [0.0, 1.0, 0.0]
+        assert found.effect.estimate.tolist() == [-np.inf, 0.0, np.inf]
+        assert found.effect.low[2] == np.inf
+        assert found.effect.excludes(0.0).tolist() == [True, False, True]
+
+    def test_rounding_is_no_spread(self):
+        noise = 1e-6 * np.random.default_rng(0).normal(size=(1, 12))
+        assert compare(values(5 + noise, noise)).effect.estimate.tolist() == [np.inf]
+        assert np.isfinite(compare(values(5 + 1e3 * noise, noise)).effect.estimate).all()
 
     def test_pairs_are_clustered_by_template(self):
         rng = np.random.default_rng(1)
@@ -61,8 +70,26 @@ class TestCompare:
     def test_too_few_units(self):
         with pytest.raises(ValueError, match="2 independent units"):
             compare(values([[1, 2]], [[3, 4]], paired=True))
-        with pytest.raises(ValueError, match="at least 3 documents"):
+        with pytest.raises(ValueError, match="2 independent units on a side"):
             compare(values([[1, 2]], [[3, 4]]))
+        units = (tuple("aabb" * 3), tuple("ccdd" * 3))
+        with pytest.raises(ValueError, match="2 independent units on a side"):
+            compare(values([range(12)], [range(12)], units=units))
+
+    def test_sides_of_different_templates_are_compared_over_templates(self):
+        rng = np.random.default_rng(0)
+        first, second = rng.normal(size=(2, 2, 15))
+        units = (tuple("abcde" * 3), tuple("vwxyz" * 3))
+        found = compare(values(first, second, units=units))
+        means = [side.reshape(2, 3, 5).mean(1) for side in (first, second)]
+        assert found.p == pytest.approx(stats.ttest_ind(*means, axis=1, equal_var=False).pvalue)
+        assert found.intervals.n_clusters == 5
+
+    def test_the_least_p_is_that_of_so_many_units(self):
+        """Six pairs have 64 sign patterns, of which two are the farthest out."""
+        first = np.arange(1.0, 7)[None]
+        found = compare(values(first, 0 * first, paired=True))
+        assert (found.test, found.smallest_p) == ("sign-flip, paired", pytest.approx(2 / 64))
 
 
 class TestChoose:
@@ -112,7 +139,8 @@ class TestReadPerDocument:
     TEXTS = ("the loan was approved", "the the the", "Anna , the blue door in the bank .")
 
     def test_planted_features_are_shares_of_tokens(self):
-        found = read_per_document(model(), dictionary(), self.TEXTS, poolings=("mean", "last", "density"))
+        poolings = ("mean", "last", "density")
+        found = read_per_document(model(), dictionary(), self.TEXTS, poolings=poolings, words=True)
         the = model().tokenizer.convert_tokens_to_ids("the")
         assert found.latents["mean"][:, the].tolist() == pytest.approx([2 / 4, 2.0, 2 * 2 / 9])
         assert found.latents["density"][:, the].tolist() == pytest.approx([1 / 4, 1.0, 2 / 9])
@@ -122,11 +150,32 @@ class TestReadPerDocument:
         assert found.r2 == pytest.approx(1.0, abs=1e-5)
 
     def test_does_not_depend_on_what_stands_beside(self):
-        whole = read_per_document(model(), dictionary(), self.TEXTS, poolings=("max",))
-        alone = read_per_document(model(), dictionary(), self.TEXTS, poolings=("max",), batch_bytes=1)
+        whole = read_per_document(model(), dictionary(), self.TEXTS, poolings=("max",), words=True)
+        alone = read_per_document(model(), dictionary(), self.TEXTS, poolings=("max",), words=True, batch_bytes=1)
         np.testing.assert_allclose(whole.latents["max"], alone.latents["max"])
         np.testing.assert_allclose(whole.activations["max"], alone.activations["max"], atol=1e-5)
         np.testing.assert_array_equal(whole.words, alone.words)
+
+    def test_words_are_counted_only_if_asked_for(self):
+        assert read_per_document(model(), dictionary(), self.TEXTS, poolings=("max",)).words is None
+
+    def test_a_constant_explains_nothing_though_activations_have_a_mean(self):
+        """The best constant leaves the whole variance: R2 is 0 around the mean, and far from it around zero."""
+        first = read_per_document(model(), dictionary(), self.TEXTS[:1], poolings=("mean",))
+        mean = torch.from_numpy(first.activations["mean"][0])
+        assert mean.square().sum() > 1e-3 * model().W_E.square().sum(1).mean()
+        found = read_per_document(
+            model(), replace(dictionary(), codec=Constant(mean)), self.TEXTS[:1], poolings=("mean",)
+        )
+        assert found.r2 == pytest.approx(0.0, abs=1e-5)
+
+
+class Constant(TokenCodec):
+    def decode(self, latents):
+        return self.table.expand(len(latents), -1)
+
+    def encode(self, activation):
+        return activation.new_zeros(len(activation), 599)
 
 
 class TestSides:

@@ -1,5 +1,7 @@
 """The whole experiment on the organism: what is kept, what is shown, and that it comes back from its folder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,25 @@ class TestResult:
         words = " ".join([result.summary(), *(one.suggests for one in result.sections())]).lower()
         for causal in ("cause", "because of", "due to", "drives", "makes the model", "responsible"):
             assert causal not in words
+
+    def test_claims_are_of_features_found_again_only(self, run):
+        result = run[0]
+        kept = result.differences[0]
+        turned = replace(kept, report=replace(kept.report, first=kept.report.second, second=kept.report.first))
+        assert set(turned.holds(fdr=0.05)) == {"no"}
+        assert replace(result, differences=(turned,)).claims() == []
+        assert len(replace(result, differences=(kept,)).claims()) == 2
+
+    def test_the_text_says_how_it_was_tested_and_read(self, run):
+        result = run[0]
+        sets = result.tables()["sets"]
+        assert set(sets["test"]) <= {"t, paired", "sign-flip, paired", "Welch"}
+        features, register = (one.suggests for one in result.sections()[:2])
+        assert "second of 4 equal parts" in features
+        assert f"Test on the choosing half: {sets['test'][0]}" in register
+        assert "in each comparison by itself" in register
+        other = replace(result, config=result.config.overlaid({"describe": {"n_quantiles": 3}}))
+        assert "second of 3 equal parts" in other.sections()[0].suggests
 
     def test_metrics(self, run):
         metrics = run[0].metrics()

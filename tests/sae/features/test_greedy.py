@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from interp_lab.sae.features.combination import draw_documents
 from interp_lab.sae.features.config import CombinationConfig
-from interp_lab.sae.features.greedy import add_features, choose_number
+from interp_lab.sae.features.greedy import add_features, choose_number, fewest_within_an_error
 from interp_lab.sae.features.planted import planted_combination
 
 DATA = planted_combination(n_documents=120, n_latents=30)
@@ -80,6 +80,11 @@ class TestCombination:
     def test_one_feature_is_enough_where_one_context_is(self):
         train = planted_combination(both=False)
         assert choose_number(train.x, train.y, folds=train.folds, most=4)[0] == 1
+
+    def test_the_fewest_within_a_standard_error_of_the_best_are_taken(self):
+        """Means 1, .55, .5; the best has a standard error of .1: two features do, one does not."""
+        assert fewest_within_an_error(np.array([[1.0, 0.5, 0.4], [1.0, 0.6, 0.6]])) == 2
+        assert fewest_within_an_error(np.array([[1.0, 0.56, 0.5], [1.0, 0.56, 0.51]])) == 3
 
     def test_documents_hold_what_was_asked_for(self):
         values, documents = draw_documents(CombinationConfig(), 60, reserved=True, seed=0)

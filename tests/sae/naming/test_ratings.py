@@ -1,14 +1,16 @@
 """Rating sheets out and in, and agreement against numbers known from elsewhere."""
 
 import csv
+import io
 import json
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from interp_lab.sae.naming import Ratings, Scale, agreement, krippendorff_alpha, read_ratings, write_sheets
-from interp_lab.sae.naming.sheets import Item, SheetKey
+from interp_lab.sae.naming.sheets import Item, SheetKey, excerpt
 from tests.sae.dashboard.folders import made_folder
 
 N = np.nan
@@ -29,7 +31,7 @@ def store(tmp_path_factory):
 
 
 def rows_of(path) -> list[dict]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -38,7 +40,7 @@ def fill(path, ratings: dict[str, object]) -> None:
     rows = rows_of(path)
     for row in rows:
         row["rating"] = ratings.get(row["item"], "")
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -79,12 +81,55 @@ class TestSheets:
             shown = [by_item[item.name][f"excerpt_{nth}"] for nth in range(1, 7)]
             assert len({text.split("<<")[1] for text in shown if text}) == len(item.latents) == 6
 
-    def test_no_cell_is_a_formula(self, tmp_path):
-        hostile = made_folder(tmp_path / "features", n_latents=2, words=("=HYPERLINK(1)", "+2", "@x"))
-        write_sheets(hostile, tmp_path / "sheets", raters=["anna"], latents=[0, 1], labels={0: "-cmd", 1: "x"})
-        cells = [cell for row in rows_of(tmp_path / "sheets" / "anna.csv") for cell in row.values()]
-        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
-        assert "'-cmd" in cells
+    def test_mixed_controls_look_like_features(self, tmp_path):
+        store = made_folder(tmp_path / "f", n_latents=3, n_bins=5, per_bin=1)
+        key = write_sheets(
+            store, tmp_path / "s", raters=["anna"], latents=[0, 1, 2], n_excerpts=4, n_mixed=3, labels={0: "zero"}
+        )
+        rows = {row["item"]: row for row in rows_of(tmp_path / "s" / "anna.csv")}
+        shown = {
+            item: [row[f"excerpt_{nth}"] for nth in range(1, 5) if row[f"excerpt_{nth}"]] for item, row in rows.items()
+        }
+        assert {len(texts) for texts in shown.values()} == {4}, "though there are three features to mix"
+        own = {text for item in key.items if not item.is_mixed for text in shown[item.name]}
+        for item in (one for one in key.items if one.is_mixed):
+            assert len(set(shown[item.name])) == 4
+            assert len(item.latents) == 3
+            assert len([text for text in shown[item.name] if text in own]) == 0, "two examples of each are left over"
+
+    def test_controls_of_one_feature_or_one_excerpt_are_refused(self, store, tmp_path):
+        for latents, n_excerpts in (([0], 6), ([0, 1], 1)):
+            with pytest.raises(ValueError, match=f"{len(latents)} features with {n_excerpts} excerpts cannot be mixed"):
+                write_sheets(
+                    store, tmp_path / "s", raters=["a"], latents=latents, n_excerpts=n_excerpts, n_mixed=1
+                )  # fmt: skip
+        assert not (tmp_path / "s").exists()
+
+    def test_the_key_says_which_items_are_mixed_and_no_path(self, tmp_path):
+        folder = made_folder(tmp_path / "f", about={"sae": "/home/anna/runs/saes/topk"})
+        write_sheets(folder, tmp_path / "s", raters=["a"], latents=[0, 1], n_mixed=1)
+        key = json.loads((tmp_path / "s" / "key.json").read_text("utf-8"))
+        assert key["sae"] == "topk"
+        assert sorted(item["is_mixed"] for item in key["items"]) == [False, False, True]
+
+    def test_the_token_an_example_is_about_is_marked_however_much_larger_another_is(self):
+        row = {"tokens": ["a", "b", "c", "d", "e", "f"], "values": [0.0, 10.0, 1.0, 0.25, 0.5, 0.0], "begin": 2}
+        assert excerpt(row) == "a <<b c>> d <<e>> f", "at least 0.3 of its own value"
+        assert excerpt(row | {"begin": 1}) == "a <<b>> c d e f"
+        assert excerpt(row | {"begin": 5}).endswith("f>>"), "even where it was rounded to nothing"
+
+    def test_no_cell_is_a_formula_whatever_divides_the_cells(self, tmp_path):
+        words = ("=HYPERLINK(1)", "+2", "@x", "a;=1+1", ";  -2", "\uff1d1")
+        hostile = made_folder(tmp_path / "features", n_latents=2, words=words)
+        write_sheets(hostile, tmp_path / "sheets", raters=["anna"], latents=[0, 1], labels={0: "-cmd", 1: "\uff0bx"})
+        data = (tmp_path / "sheets" / "anna.csv").read_bytes()
+        assert data.startswith(b"\xef\xbb\xbf"), "spreadsheets take it for UTF-8"
+        text = data.decode("utf-8-sig")
+        assert all(line.startswith('"item') and line.endswith('"') for line in text.splitlines())
+        cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+        assert {"'-cmd", "'\uff0bx"} <= set(cells)
+        for cell in [*cells, *(part for line in text.splitlines() for part in line.split(";"))]:
+            assert not cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d", "\uff0b"))
 
     def test_a_folder_with_sheets_is_not_written_over(self, store, key, tmp_path):
         with pytest.raises(ValueError, match="has rating sheets already, perhaps filled in"):
@@ -96,7 +141,11 @@ class TestSheets:
             ({"raters": []}, "cannot name sheets"),
             ({"raters": ["a", "a"]}, "cannot name sheets"),
             ({"raters": ["../a"]}, "cannot name sheets"),
-            ({"raters": ["key"]}, "cannot name sheets"),
+            ({"raters": ["Key"]}, "cannot name sheets.*not key, instructions, con"),
+            ({"raters": ["con"]}, "cannot name sheets"),
+            ({"raters": ["LPT1.x"]}, "cannot name sheets"),
+            ({"raters": ["a."]}, "no '.' last"),
+            ({"raters": ["Anna", "anna"]}, "each another \\(case aside\\)"),
             ({"latents": [3]}, "latent 3 was never active"),
             ({"latents": [99]}, "no latent 99"),
             ({"latents": [1, 1]}, "each latent once"),
@@ -131,6 +180,25 @@ class TestReading:
         assert np.isnan(table.loc[2, "anna"])
         assert table.loc[[0, 1, 2], "mean"].tolist() == [4.5, 3, 1]
 
+    @pytest.mark.parametrize("delimiter", [";", "\t"])
+    def test_sheets_saved_with_other_delimiters_read_alike_and_comments_stay(self, folder, delimiter):
+        rows = rows_of(folder / "anna.csv")
+        with (folder / "anna.csv").open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(
+                [
+                    row | {"rating": nth + 1, "comment": " odd, this " if nth == 1 else ""}
+                    for nth, row in enumerate(rows)
+                ]
+            )
+        fill(folder / "ben.csv", {})
+        found = self.read(folder)
+        assert sorted(found.values[0]) == [1, 2, 3]
+        table = found.table().set_index("item")
+        assert table.loc[rows[1]["item"], "comments"] == "anna: odd, this"
+        assert sorted(table["comments"]) == ["", "", "anna: odd, this"]
+
     def test_json_sheets_read_alike(self, store, tmp_path):
         write_sheets(store, tmp_path, raters=["anna"], latents=[0, 1], form="json")
         sheet = json.loads((tmp_path / "anna.json").read_text("utf-8"))
@@ -155,7 +223,7 @@ class TestReading:
             self.read(folder)
 
     def test_every_complaint_is_told_at_once(self, folder):
-        text = (folder / "anna.csv").read_text("utf-8").splitlines()
+        text = (folder / "anna.csv").read_text("utf-8-sig").splitlines()
         twice = [text[0], text[1], text[1], text[2].replace("item-00", "item-99")]
         (folder / "anna.csv").write_text("\n".join(twice), "utf-8")
         with pytest.raises(ValueError, match=r"row 2: item .* stands in row 1 already") as told:
@@ -184,7 +252,8 @@ class TestAgreement:
 
     def ratings(self, values: np.ndarray, n_mixed: int = 0) -> Ratings:
         items = tuple(
-            Item(name=f"item-{nth}", latents=(nth,) if nth >= n_mixed else (0, 1)) for nth in range(values.shape[1])
+            Item(name=f"item-{nth}", latents=(nth,) if nth >= n_mixed else (0, 1), is_mixed=nth < n_mixed)
+            for nth in range(values.shape[1])
         )
         raters = tuple("abcdefgh"[: len(values)])
         return Ratings(raters, items, values.astype(np.float64), Scale())
@@ -226,6 +295,29 @@ class TestAgreement:
     def test_mixed_controls_are_left_out(self):
         values = np.array([[1, 1, 3, 4, 5], [1, 1, 4, 3, 5]])
         assert agreement(self.ratings(values, n_mixed=2)).n_items == 3
+
+    def test_features_are_set_against_mixed_controls(self):
+        values = np.array([[1, 2, 4, 5, 3, N], [1, 2, 5, 5, N, N]])
+        found = agreement(self.ratings(values, n_mixed=2))
+        ours, others = np.array([4.5, 5, 3]), np.array([1.0, 2])
+        welch = stats.ttest_ind(ours, others, equal_var=False).confidence_interval()
+        assert found.over_mixed.estimate == pytest.approx(ours.mean() - 1.5)
+        assert (found.over_mixed.low, found.over_mixed.high) == pytest.approx((welch.low, welch.high))
+        assert "features above mixed controls by 2.667 [" in found.summary()
+
+    def test_ratings_that_do_not_tell_features_from_controls_are_called_that(self):
+        values = np.array([[5, 4, 4, 5, 3], [4, 5, 5, 4, 3]])
+        assert "NOT clear of zero" in agreement(self.ratings(values, n_mixed=2)).summary()
+        assert (
+            "NOT clear"
+            not in agreement(self.ratings(np.array([[1, 1, 4, 5, 4], [1, 1, 5, 5, 4]]), n_mixed=2)).summary()
+        )
+        assert "no control" in agreement(self.ratings(values, n_mixed=1)).summary()
+
+    def test_a_summary_says_how_many_pairs_have_a_kappa(self):
+        values = np.array([[1, 2, 3, 4], [1, 2, 4, 3], [N, N, N, 5]])
+        assert "(3 of 3 pairs)" in agreement(self.ratings(values)).summary()
+        assert "(1 of 3 pairs)" in agreement(self.ratings(np.array([[1, 2, 3, 4], [1, 2, 4, 3], [N] * 4]))).summary()
 
     def test_nothing_to_agree_on_is_refused(self):
         with pytest.raises(ValueError, match="all ratings are equal"):

@@ -1,14 +1,30 @@
 """Labels put to the test: right ones score 1, those of other features 0.5, and nothing unread goes missing."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from interp_lab.sae.naming import Contexts, JudgingConfig, judged_labels, split_contexts, written_labels
 from interp_lab.sae.naming.prompts import detection_prompt, highlighted, joined, parsed_answers
+from interp_lab.sae.naming.scores import paired_difference_of, share_interval
+from interp_lab.sae.naming.scoring import other_labels
 from interp_lab.sae.naming.tasks import questions, strongest_and_others
-from tests.sae.naming.made import LATENTS, excerpts, explaining, judging, planted_contexts, silent_now_and_then
+from tests.sae.naming.made import (
+    LATENTS,
+    excerpts,
+    explaining,
+    judging,
+    planted_contexts,
+    silent_now_and_then,
+)
 
 ALL = JudgingConfig(n_per_answer=1000)
+
+
+def told_other(call: int) -> bool:
+    """Whether a prompt is of the second round: 32 contexts are 7 prompts told the own label, then 7 told the other."""
+    return call // 7 % 2 == 1
 
 
 class TestJudging:
@@ -61,12 +77,49 @@ class TestJudging:
         assert "25.0% of answers unread" in scores.summary()
         assert scores.table()["n_unread"].tolist() == [5, 5]
 
-    def test_the_interval_is_not_empty_where_all_are_right(self, contexts):
-        scores = judged_labels(contexts, LATENTS, judging, task="detection", written_from=None)
-        one = scores.scores[0].accuracy
-        assert (one.estimate, one.high) == (1.0, 1.0)
-        n, z2 = 32, 1.959964**2
-        assert one.low == pytest.approx(n / (n + z2), abs=1e-5), "Wilson's lower end for n of n"
+    def test_withheld_answers_to_other_labels_make_no_difference(self, contexts):
+        rng, calls = np.random.default_rng(0), itertools.count()
+        labels = {latent: f"label {latent}" for latent in range(12)}
+        many = Contexts(contexts.texts, contexts.documents, tuple(labels), np.tile(contexts.values[:1], (12, 1, 1)))
+
+        def coin_that_declines_others(prompt: str) -> str:
+            declines = told_other(next(calls)) and rng.random() < 0.6
+            return "I cannot tell." if declines else str(rng.integers(0, 2, len(excerpts(prompt))).tolist())
+
+        scores = judged_labels(many, labels, coin_that_declines_others, task="detection", written_from=None, config=ALL)
+        naive = scores.accuracy().estimate - scores.other_accuracy().estimate
+        assert naive > 0.1, "counted as wrong, they would"
+        assert scores.difference().low < 0 < scores.difference().high
+        assert scores.unread_other > 0.1 > scores.unread
+        assert f"{scores.unread_other:.1%} with other labels" in scores.summary()
+        assert "TOO MANY UNREAD" in scores.summary()
+
+    def test_a_judge_that_declines_every_other_label_leaves_nothing_to_compare(self, contexts):
+        calls = itertools.count()
+
+        def loyal(prompt: str) -> str:
+            return "No." if told_other(next(calls)) else judging(prompt)
+
+        scores = judged_labels(contexts, LATENTS, loyal, task="detection", written_from=None, config=ALL)
+        assert (scores.unread, scores.unread_other) == (0.0, 1.0)
+        assert scores.table()["n_both"].tolist() == [0, 0]
+        assert "difference not known (0 features read under both labels); 0.0% of answers unread" in scores.summary()
+        with pytest.raises(ValueError, match="0 judged feature has no spread"):
+            scores.difference()
+
+    def test_the_difference_is_balanced_over_yes_and_no(self):
+        right, other = np.array([1.0, 1, 1, 0, 1]), np.array([0.0, 1, 0, 0, 1])
+        truths, both = np.array([1, 1, 1, 0, 0], dtype=bool), np.array([1, 1, 0, 1, 1], dtype=bool)
+        assert paired_difference_of(right, other, truths=truths, both=both) == (0.5 + 0) / 2
+        assert np.isnan(paired_difference_of(right, other, truths=truths, both=both & truths))
+
+    def test_a_latent_whose_labels_differ_in_case_and_spaces_alone_is_no_control(self):
+        assert set(other_labels({0: "Approved", 1: "approved ", 2: "river"}, seed=0).values()) <= {
+            "river", "Approved", "approved ",
+        }  # fmt: skip
+        assert other_labels({0: "Approved", 1: " approved", 2: "river"}, seed=1)[0] == "river"
+        with pytest.raises(ValueError, match="all read the same"):
+            other_labels({0: "Approved", 1: "approved  "}, seed=0)
 
     def test_a_latent_without_contexts_is_named_rather_than_scored(self, contexts):
         values = contexts.values.copy()
@@ -76,6 +129,7 @@ class TestJudging:
         assert (scores.too_few, [one.latent for one in scores.scores]) == ((9,), [7])
         with pytest.raises(ValueError, match="1 judged feature has no spread"):
             scores.accuracy()
+        assert "of one feature (interval over its prompts), with another feature's label 0." in scores.summary()
 
     def test_a_context_that_comes_twice_is_asked_about_once(self, contexts):
         doubled = Contexts(
@@ -96,6 +150,31 @@ class TestJudging:
             questions(contexts, 7, task="detection", n_per_answer=6, seed=seed).texts for seed in (0, 0, 1)
         )
         assert first == again != other
+
+
+class TestIntervals:
+    def test_one_prompt_counts_as_one_answer_where_all_are_right(self):
+        one = share_interval(np.ones(40), per_prompt=5, level=0.95)
+        n, t2 = 8, 2.364624**2
+        assert (one.estimate, one.high, one.n_clusters) == (1.0, 1.0, 8)
+        assert one.low == pytest.approx(n / (n + t2), abs=1e-5), "Wilson's lower end for 8 of 8, Student's quantile"
+
+    def test_answers_that_do_not_hang_together_count_in_full(self):
+        one = share_interval(np.tile([1.0, 1, 1, 0], 10), per_prompt=4, level=0.95)
+        n, z = 40, 2.262157
+        half = z / (1 + z**2 / n) * np.sqrt(0.75 * 0.25 / n + z**2 / (4 * n**2))
+        middle = (0.75 + z**2 / (2 * n)) / (1 + z**2 / n)
+        assert (one.low, one.high) == (pytest.approx(middle - half, abs=1e-5), pytest.approx(middle + half, abs=1e-5))
+
+    @pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
+    def test_it_holds_the_truth_however_answers_of_a_prompt_hang_together(self, shared):
+        rng, share, held = np.random.default_rng(0), 0.75, 0
+        for _ in range(400):
+            together = np.repeat(rng.random((2, 8)), 5, axis=1)
+            right = np.where(together[0] < shared, together[1], rng.random(40)) < share
+            found = share_interval(right.astype(np.float64), per_prompt=5, level=0.95)
+            held += found.low <= share <= found.high
+        assert held >= 0.93 * 400
 
 
 class TestQuestions:
@@ -186,6 +265,7 @@ class TestAnswers:
             ("[1, maybe, 0]", [None] * 3),
             ('[1, "maybe", 0]', [True, None, False]),
             ("[1, 0]", [None] * 3),
+            ("[1, 0, 1], as I said of excerpt [1]", [True, False, True]),
             ("[0.5, 2, 1]", [None, None, True]),
             ("yes no yes", [None] * 3),
             ("", [None] * 3),

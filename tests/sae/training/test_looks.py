@@ -8,7 +8,15 @@ from sae_lens.saes.sae import TrainStepOutput
 
 from interp_lab.config import ConfigError
 from interp_lab.sae.training import SaeConfig, TrainingConfig, preflight
-from interp_lab.sae.training.architectures import JumpReluSae, MatryoshkaSae, StandardSae, TopKSae
+from interp_lab.sae.training.architectures import (
+    BatchTopKSae,
+    GatedSae,
+    JumpReluSae,
+    MatchingPursuitSae,
+    MatryoshkaSae,
+    StandardSae,
+    TopKSae,
+)
 from interp_lab.sae.training.build import level_widths, steps_of, training_sae
 from interp_lab.sae.training.dead import advise, diagnose
 from interp_lab.sae.training.metrics import density_metrics, density_table, stable_name, step_metrics
@@ -49,6 +57,20 @@ class TestPreflight:
     def test_says_what_stands_out(self, change, advice):
         usual = torch.randn(500, 16, generator=torch.Generator().manual_seed(0))
         assert any(advice in one for one in preflight([change(usual)]).advice())
+
+    @pytest.mark.parametrize(
+        ("architecture", "matters"),
+        [(TopKSae(), False), (BatchTopKSae(), False), (MatryoshkaSae(), False), (StandardSae(), True),
+         (GatedSae(), True), (JumpReluSae(), True), (MatchingPursuitSae(), True)],
+        ids=lambda value: getattr(value, "kind", None),
+    )  # fmt: skip
+    def test_scale_is_advised_only_where_a_setting_hangs_on_it(self, architecture, matters):
+        found = preflight([10 * torch.randn(500, 16, generator=torch.Generator().manual_seed(0)) + 9])
+        own = SaeConfig(architecture=architecture, centre=False)
+        scaled, centred = (own.overlaid(change) for change in ({"scale": "mean_norm"}, {"centre": True}))
+        assert [any("scale" in one for one in found.advice([sae])) for sae in (own, scaled)] == [matters, False]
+        assert [any("centre" in one for one in found.advice([sae])) for sae in (own, centred)] == [True, False]
+        assert any("scale" in one for one in found.advice([SaeConfig(), own])) == matters
 
     def test_nothing_to_look_at(self):
         with pytest.raises(ValueError, match="at least one batch"):
