@@ -94,7 +94,7 @@ function drawFeature(row) {
   const histogram = make("section", {}, make("h3", {}, "Active values"), feature.h.length ? drawHistogram(feature.h) : make("p", {class: "soft"}, "none"));
   holder.replaceChildren(make("h2", {}, `latent ${columns.latent[row]}`), head, make("dl", {class: "measures"}, ...facts),
     make("div", {class: "columns"}, histogram, drawTokens(feature.t)),
-    make("div", {class: "columns"}, drawEffects("Its direction promotes", feature.p, "up"), drawEffects("Its direction suppresses", feature.n, "down")),
+    make("div", {class: "columns"}, drawEffects("Its direction writes towards", feature.p, "up"), drawEffects("Its direction writes against", feature.n, "down")),
     drawExamples(row),
     make("div", {class: "columns"}, drawNear("Nearest by decoder (cosine)", feature.d), drawNear("Active together (phi)", feature.c)));
   opened = row;

@@ -24,7 +24,7 @@ function found(words) {
   const sought = words.replace(/^·+/, (dots) => " ".repeat(dots.length));
   lower.forEach((text, number) => { if (text.includes(sought) || (sought === "↵" && text.includes("\n"))) known.add(number); });
   const among = (name) => (row) => data.features[row][name].some(([number]) => known.has(number));
-  const ways = {number: (row) => columns.latent[row] === exact, label: (row) => labels[row].includes(words), fires: among("t"), promotes: among("p")};
+  const ways = {number: (row) => columns.latent[row] === exact, label: (row) => labels[row].includes(words), fires: among("t"), writes: among("p")};
   if (where.value !== "any") return ways[where.value];
   return exact !== null && words.startsWith("#") ? ways.number : (row) => Object.values(ways).some((way) => way(row));
 }

@@ -1,4 +1,4 @@
-"""Labels put together from counts: what a latent fires on and promotes, by rules that anyone can check.
+"""Labels put together from counts: what a latent fires on and writes, by rules that anyone can check.
 
 They are heuristics, named so wherever they are shown: nobody tested whether they say what the latent means.
 """
@@ -23,7 +23,7 @@ def heuristic_label(tokens: pd.DataFrame, logits: pd.DataFrame) -> str:
     """Return a label for one latent, such as `fires on 'approved' (82% of activation)`.
 
     One token with half of the activation names it; else the fewest tokens, at most four, that have 60% together; else
-    its largest token with the tokens that its direction promotes most. A latent that was never active says so.
+    its largest token with the tokens that its direction writes towards most. A latent that was never active says so.
 
     Args:
         tokens: the latent's rows of `FeatureStore.tokens`: `rank`, `token`, `share`.
@@ -44,7 +44,7 @@ def _label(shares: Sequence[tuple[str, float]], promoted: Sequence[str]) -> str:
         if together >= FEW_TOKENS:
             return f"fires on {_quoted([token for token, _ in shares[:n]])} ({_per_cent(together)} of activation)"
     diffuse = f"many tokens, most {_quoted([shares[0][0]])} ({_per_cent(shares[0][1])} of activation)"
-    return f"{diffuse}; promotes {_quoted(promoted[:2])}" if promoted else diffuse
+    return f"{diffuse}; writes towards {_quoted(promoted[:2])}" if promoted else diffuse
 
 
 def heuristic_labels(store: FeatureStore, latents: Sequence[int]) -> dict[int, str]:

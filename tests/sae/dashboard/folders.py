@@ -38,7 +38,7 @@ def made_folder(
     """Write a folder and open it.
 
     Latent `n` fires on the token `names[n]` (`word{n}`) with 80% of its activation, has density `(n + 1) / 1000`, its
-    largest value is `n + 1`, it promotes `up{n}`, suppresses `down{n}`, and its neighbours are `n + 1` and `n - 1`.
+    largest value is `n + 1`, it writes towards `up{n}`, against `down{n}`, and its neighbours are `n + 1` and `n - 1`.
     """
     tokens = [(names or {}).get(latent, f"word{latent}") for latent in range(n_latents)]
     alive = [latent for latent in range(n_latents) if latent not in dead]

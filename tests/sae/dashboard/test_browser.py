@@ -79,7 +79,7 @@ class TestWidgets:
             ("number", "1", [1]),
             ("fires", "WORD1", [11, 10, 1]),
             ("fires", "up1", []),
-            ("promotes", "up1", [11, 10, 1]),
+            ("writes", "up1", [11, 10, 1]),
             ("label", "never active", [2, 3]),
         ]:
             page.select_option("#where", where)

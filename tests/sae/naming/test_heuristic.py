@@ -22,7 +22,7 @@ def tokens(*shares: float) -> pd.DataFrame:
         ((0.5,), "fires on 't0' (50% of activation)"),
         ((0.4, 0.2, 0.1), "fires on 't0', 't1' (60% of activation)"),
         ((0.2, 0.2, 0.2), "fires on 't0', 't1', 't2' (60% of activation)"),
-        ((0.1, 0.1, 0.1, 0.1, 0.1, 0.1), "many tokens, most 't0' (10% of activation); promotes '·a', 'b'"),
+        ((0.1, 0.1, 0.1, 0.1, 0.1, 0.1), "many tokens, most 't0' (10% of activation); writes towards '·a', 'b'"),
         ((), "never active on this text"),
     ],
 )
