@@ -1,5 +1,6 @@
 """The page of features in Chromium: every widget used, nothing asked of a server, and the document small."""
 
+import re
 import time
 from itertools import pairwise
 
@@ -49,6 +50,11 @@ def rows(page) -> list[int]:
 
 def opened(page) -> int:
     return int(page.text_content("#feature h2").split()[1])
+
+
+def await_opened(page, latent: int) -> None:
+    """Wait for a feature: the page opens it when its address changes, which is behind the key or click."""
+    page.locator("#feature h2", has_text=re.compile(rf"^latent {latent}$")).wait_for()
 
 
 def count(page) -> str:
@@ -119,11 +125,11 @@ class TestWidgets:
         page.keyboard.type("word1")
         page.keyboard.press("Escape")
         assert page.evaluate("document.activeElement.id") == "list"
-        found = []
-        for key in ("ArrowDown", "ArrowDown", "ArrowUp", "End", "Home", "j"):
+        for key, latent in zip(
+            ("ArrowDown", "ArrowDown", "ArrowUp", "End", "Home", "j"), (10, 1, 10, 1, 11, 10), strict=True
+        ):
             page.keyboard.press(key)
-            found.append(opened(page))
-        assert found == [10, 1, 10, 1, 11, 10]
+            await_opened(page, latent)
         assert page.get_attribute("#list", "aria-activedescendant") == "row-10"
         assert page.get_attribute("#row-10", "aria-selected") == "true"
         page.keyboard.press("Enter")
@@ -159,12 +165,14 @@ class TestWidgets:
         assert page.text_content("#feature h4") == "50% to 100% of active values, by size"
         assert page.locator("svg rect").count() == 2
         page.click("text='latent 5'")
+        await_opened(page, 5)
         assert (opened(page), page.evaluate("document.activeElement.id")) == (5, "feature")
         assert "heuristic" in page.text_content(".label")
         assert page.locator(".example").count() == 2, "the chosen bin stays chosen"
         page.go_back()
-        page.wait_for_function("document.querySelector('#feature h2').textContent === 'latent 4'")
+        await_opened(page, 4)
         page.click("#row-2")
+        await_opened(page, 2)
         assert "never active" in page.text_content("#feature")
         assert seen.complaints == []
 
@@ -181,7 +189,7 @@ class TestWidgets:
         assert opened(page) == 11, "the first of the list"
         assert page.inner_text("#told") == "latent 99 is not on this page: it holds 12 of 12"
         page.evaluate("location.hash = 'latent-4'")
-        page.wait_for_function("document.querySelector('#feature h2').textContent === 'latent 4'")
+        await_opened(page, 4)
         assert page.is_hidden("#told")
 
     def test_the_histogram_says_what_its_axis_is_and_no_heading_is_empty(self, path, opening, tmp_path):
@@ -207,7 +215,7 @@ class TestHostileText:
         assert page.title().startswith("</script>"), "the title is text"
         for latent, shown in [(0, "<img src=x"), (1, 'onerror="'), (2, "↵"), (3, "a\\u200bb"), (5, "</script>")]:
             page.evaluate(f"location.hash = 'latent-{latent}'")
-            page.wait_for_function(f"document.querySelector('#feature h2').textContent === 'latent {latent}'")
+            await_opened(page, latent)
             assert shown in page.text_content("#feature")
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.text_content("#row-2").startswith("2 fires on")
@@ -234,7 +242,7 @@ class TestManyFeatures:
             took = time.perf_counter() - begun
             assert len(rows(seen.page)) < 40
             seen.page.evaluate("document.getElementById('list').scrollTop = 1e9")
-            seen.page.wait_for_function("!!document.querySelector('#row-0')")
+            seen.page.wait_for_selector("#row-0", state="attached")
             assert rows(seen.page)[-1] == 0
             sizes[n_latents] = nodes(seen.page)
             assert seen.complaints == []
