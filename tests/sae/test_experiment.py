@@ -136,7 +136,7 @@ class TestWhatIsFound:
         off = result.config.overlaid({"training.saes.topk.centre": False})
         assert before.advice()[0] in dataclasses.replace(result, config=off).sections()[-1].suggests
 
-    def test_densities_are_told_as_a_table_while_training(self, told):
+    def test_densities_are_told_as_a_table_while_training(self, result, told):
         density = told.tables["density topk-k_4"]
         assert density["latents"].sum() <= 48
         assert [row["step"] for row in told.rows if "topk-k_4/density_zero" in row] == [15, 30]
