@@ -14,7 +14,7 @@ from interp_lab.attention.head_types import SECOND_COPY
 from interp_lab.attention.heads import chance_scores, head_scores, heads_that_look, typed_heads
 from interp_lab.attention.masks import HEAD_TYPES, MaskOf
 from interp_lab.attention.result import AttentionHeadsResult
-from interp_lab.attention.token_circuits import copied_tokens, token_states, unembedding
+from interp_lab.attention.token_circuits import copied_tokens, token_states
 from interp_lab.attention.verdicts import Verdict
 from interp_lab.attention.weights import head_weights
 from interp_lab.engine import Effects, sweep
@@ -22,6 +22,7 @@ from interp_lab.experiment import KnownAnswer
 from interp_lab.interventions import Ablation, ablations
 from interp_lab.metrics import logit_difference
 from interp_lab.models import load_model
+from interp_lab.models.readings import unembedding
 from interp_lab.organisms.compiled import ATTENTION_TYPES, CompiledModel, compile_model, compiled_names
 from interp_lab.organisms.repeats import repeated_twice
 from interp_lab.types import HeadIndex, Site, Tokens, head_name

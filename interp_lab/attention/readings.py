@@ -14,9 +14,10 @@ from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.head_types import HeadType
 from interp_lab.attention.heads import chance_scores, head_habits, head_scores, heads_that_look, pattern_hooks
 from interp_lab.attention.masks import Real, first_token_mask, visible
-from interp_lab.attention.token_circuits import copied_tokens, eigenvalue_scores, token_states, unembedding
+from interp_lab.attention.token_circuits import copied_tokens, eigenvalue_scores, token_states
 from interp_lab.attention.weights import HeadWeights, composition_scores, head_weights, rotated
 from interp_lab.hooks import capture
+from interp_lab.models.readings import unembedding
 from interp_lab.models.untrained import untrained_copies
 from interp_lab.tasks.encoding import spellings
 from interp_lab.types import HeadIndex, HookedModel, Tokens, head_name

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.attention.weights import HeadWeights, centres, through_norm
+from interp_lab.attention.weights import HeadWeights, centres
 from interp_lab.hooks import ablate, capture
 from interp_lab.models import forward_from
 from interp_lab.types import HookedModel, Site
@@ -50,16 +50,6 @@ def _normed(state: Float[Tensor, "token d_model"], model: HookedModel) -> Float[
     return state / (state.square().mean(-1, keepdim=True) + float(model.cfg.eps)).sqrt()
 
 
-def unembedding(model: HookedModel) -> Float[Tensor, "d_model d_vocab"]:
-    """Return the unembedding as it reads the residual stream behind the last norm, up to that norm's positive scale.
-
-    Logits are relative to their mean over the vocabulary, which no probability depends on.
-    """
-    weight: Tensor = model.W_U  # ty: ignore[missing-attribute] - weights are no part of the protocol
-    read = through_norm(weight.detach(), getattr(model, "ln_final", None), model=model).detach()
-    return read - read.mean(-1, keepdim=True)
-
-
 def copied_tokens(
     weights: HeadWeights,
     states: Float[Tensor, "token d_model"],
@@ -78,7 +68,7 @@ def copied_tokens(
     Args:
         weights: of `head_weights`.
         states: of `token_states`, for these `tokens`.
-        unembed: of `unembedding`.
+        unembed: of `models.readings.unembedding`.
         top: places of the vocabulary that count as copied.
         negative: whether it lowers the logit into the bottom instead, as a head that inhibits copies does.
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.models import n_heads, norms_after
+from interp_lab.models.readings import norm_scale, through_norm
 from interp_lab.types import HookedModel
 
 
@@ -51,7 +52,7 @@ def _layer_weights(model: HookedModel, block: Any, layer: int) -> HeadWeights:  
         raise ValueError(f"layer {layer} has no attention heads with weights of their own; nothing to read")
     norm, centred = getattr(block, "ln1", None), centres(model)
     v, q, k = (
-        through_norm(per_query_head(weight, model), norm, model=model)
+        through_norm(per_query_head(weight, model), norm, model=model, centred=centred)
         for weight in (attention.W_V, attention.W_Q, attention.W_K)
     )
     written = attention.W_O.float() * norm_scale(getattr(block, "ln1_post", None), model)
@@ -63,26 +64,6 @@ def per_query_head(
 ) -> Float[Tensor, "head d_model d_head"]:
     """Return weights with one entry per query head: those of shared keys and values come several times."""
     return weight.float().repeat_interleave(n_heads(model) // len(weight), dim=0)
-
-
-def through_norm(
-    weight: Float[Tensor, "*batch d_model out"],
-    norm: Any,  # noqa: ANN401 - a norm of either backend, or none
-    *,
-    model: HookedModel,
-) -> Float[Tensor, "*batch d_model out"]:
-    """Return a reading matrix with the norm before it worked in: its scale, and for LayerNorm its centring."""
-    scaled = weight.float() * norm_scale(norm, model)[..., None]
-    return scaled - centres(model) * scaled.mean(-2, keepdim=True)
-
-
-def norm_scale(norm: Any, model: HookedModel) -> Float[Tensor, "*d_model"]:  # noqa: ANN401 - as above
-    """Return the weight of a norm; 1 where it was folded, or there is no norm."""
-    weight = getattr(norm, "w", None)
-    if weight is None:
-        return torch.ones(1, device=next(iter(model.parameters())).device)
-    # Gemma's norms on a bridge are kept as they are stored, as the distance from 1.
-    return weight.float() + (1.0 if getattr(model.cfg, "rmsnorm_uses_offset", False) else 0.0)
 
 
 def centres(model: HookedModel) -> bool:

@@ -4,7 +4,7 @@ from interp_lab.plots.attention import AttentionView, attention_heatmap
 from interp_lab.plots.graph import circuit_graph
 from interp_lab.plots.graph_layout import GraphEdge
 from interp_lab.plots.heads import head_map
-from interp_lab.plots.intervals import interval_plot
+from interp_lab.plots.intervals import error_bars, interval_plot
 from interp_lab.plots.sites import site_heatmap
 from interp_lab.plots.style import styled
 
@@ -13,6 +13,7 @@ __all__ = [
     "GraphEdge",
     "attention_heatmap",
     "circuit_graph",
+    "error_bars",
     "head_map",
     "interval_plot",
     "site_heatmap",

@@ -12,6 +12,16 @@ _SPREAD = 0.2
 _COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f7f7f")
 
 
+def error_bars(intervals: Sequence[Interval]) -> dict[str, object]:
+    """Return intervals as plotly draws them, at the estimates: for `error_x` or `error_y`."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [interval.high - interval.estimate for interval in intervals],
+        "arrayminus": [interval.estimate - interval.low for interval in intervals],
+    }
+
+
 def interval_plot(
     series: Mapping[str, Sequence[Interval]], names: Sequence[str], *, title: str, unit: str
 ) -> go.Figure:
@@ -32,12 +42,7 @@ def interval_plot(
             x=[interval.estimate for interval in intervals],
             y=[row + _SPREAD * (nth - (len(series) - 1) / 2) for row in range(len(names))],
             marker={"color": _COLOURS[nth % len(_COLOURS)], "size": 9},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [interval.high - interval.estimate for interval in intervals],
-                "arrayminus": [interval.estimate - interval.low for interval in intervals],
-            },
+            error_x=error_bars(intervals),
             hovertext=[str(interval) for interval in intervals],
         )
     figure.add_vline(x=0, line={"color": "#888", "width": 1, "dash": "dot"})

@@ -1,6 +1,5 @@
 """Config of a training of autoencoders: on what, how, and on what it is judged."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,11 +10,9 @@ from interp_lab.config import Config, ModelConfig
 from interp_lab.sae.activations import ActivationsConfig, TextConfig
 from interp_lab.sae.activations.config import GRAMMAR
 from interp_lab.sae.evaluation import EvaluationConfig
+from interp_lab.sae.evaluation.config import BASELINE_NAMES
 from interp_lab.sae.training import SaeConfig, TrainingConfig, grid
 from interp_lab.sae.training.architectures import BatchTopKSae, MatryoshkaSae
-
-TAKEN = re.compile(r"mean|zero|(pca|random|data)_\d.*|own_.*")
-"""Names of baselines in the evaluation, which no autoencoder can have."""
 
 
 def _dotted(axes: Any) -> Any:  # noqa: ANN401 - what a user wrote
@@ -110,7 +107,7 @@ class SaeTrainingConfig(ModelConfig):
             raise ValueError(f"grids of {', '.join(unknown)}: training.saes has {', '.join(self.training.saes)}")
         self._require_one_value()
         names = self.all_trained.saes
-        taken = next((name for name in names if TAKEN.fullmatch(name)), None)
+        taken = next((name for name in names if BASELINE_NAMES.fullmatch(name)), None)
         if taken is not None:
             raise ValueError(f"training.saes.{taken}: the name of a baseline in the evaluation; take another")
         unknown = sorted({name for pair in self.evaluation.stability for name in pair} - names.keys())

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
-from interp_lab.hooks import device_of, edited, record, require_editable
+from interp_lab.hooks import device_of, edited, record, require_editable, require_finite
 from interp_lab.sae.activations.reading import Piece, pieces
 from interp_lab.sae.evaluation import EvaluationConfig
 from interp_lab.sae.evaluation.fitting import reading_config
@@ -61,7 +61,8 @@ def evaluate_transcoder(
     Args:
         documents: read these, in place of the text that the config names.
 
-    Raises: ValueError, for an autoencoder, one of another model or weight processing, or text of one document.
+    Raises: ValueError, for an autoencoder, one of another model or weight processing, or text of one document;
+        NonFiniteActivationError.
     """
     if not transcoder.is_transcoder:
         raise ValueError(f"{transcoder.where} is an autoencoder at {transcoder.hook}; use sae.evaluation.evaluate")
@@ -87,6 +88,8 @@ def _read(model: HookedModel, transcoder: LoadedSae, piece: Piece, sums: Documen
     with record(model, [transcoder.hook, transcoder.hook_out]) as found:
         logits = model(tokens)
     read, true = (found[name].flatten(2)[kept].float() for name in (transcoder.hook, transcoder.hook_out))
+    if not (read.isfinite().all() and true.isfinite().all()):
+        require_finite(model, tokens)
     made, following = transcoder.made_of(read), next_tokens(tokens, kept)
 
     def loss(rows: Float[Tensor, "row d_out"]) -> Float[Tensor, " row"]:

@@ -3,11 +3,12 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp_lab.plots import interval_plot, site_heatmap, styled
+from interp_lab.plots import error_bars, interval_plot, site_heatmap, styled
 from interp_lab.similarity.claimed import DifferenceClaims
 from interp_lab.similarity.crossed import WAYS, Way
 from interp_lab.similarity.described import BASE, TUNED
 from interp_lab.similarity.tables import cumulative_table
+from interp_lab.stats import Intervals
 
 MOST_ROWS = 14
 """Parts in an interval plot."""
@@ -89,12 +90,8 @@ def moved_against_carried(found: DifferenceClaims) -> go.Figure:
     return styled(figure, title="moved, and carries", width=720, height=460)
 
 
-def _bars(intervals: object, at: np.ndarray) -> dict[str, object]:
-    estimate, low, high = (getattr(intervals, end)[at] for end in ("estimate", "low", "high"))
-    return {
-        "type": "data", "symmetric": False, "array": high - estimate, "arrayminus": estimate - low,
-        "thickness": 1, "width": 0,
-    }  # fmt: skip
+def _bars(intervals: Intervals, at: np.ndarray) -> dict[str, object]:
+    return error_bars([intervals.at(int(nth)) for nth in at]) | {"thickness": 1, "width": 0}
 
 
 def cumulative(found: DifferenceClaims) -> go.Figure:

@@ -11,10 +11,10 @@ from interp_lab.attention.token_circuits import (
     eigenvalue_scores,
     token_states,
     top_keys,
-    unembedding,
 )
 from interp_lab.attention.weights import HeadWeights, composition_scores, head_weights, rotated
 from interp_lab.models import load_model
+from interp_lab.models.readings import unembedding
 from interp_lab.organisms.compiled import compile_model, compiled_names
 from interp_lab.organisms.compiled.copying import END, NAMES
 from tests.models.fixtures import D_VOCAB, save_directory

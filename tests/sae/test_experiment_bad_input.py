@@ -6,9 +6,7 @@ import torch
 from interp_lab import load_model
 from interp_lab.config import ConfigError, RunRef
 from interp_lab.sae.chosen import SaeChoice, load_chosen
-from interp_lab.sae.config import TAKEN
 from interp_lab.sae.evaluation import evaluate
-from interp_lab.sae.evaluation.evaluate import _TAKEN
 from interp_lab.sae.training import SaeConfig, grid
 from tests.sae.trainings import BRIEF, HOOK, NAMES, small, training
 
@@ -185,9 +183,6 @@ class TestConfig:
         with pytest.raises(ConfigError, match=r"evaluation.text cuts 'mine.txt' into other documents .*unit"):
             small(**own, **other)
         assert small(**{**own, "evaluation.text.source": "other.txt"}, **other)
-
-    def test_names_of_baselines_are_those_of_the_evaluation(self):
-        assert TAKEN.pattern == _TAKEN.pattern
 
     def test_a_grid_is_every_combination_in_place_of_its_base(self):
         axes = {"architecture.k": [4, 8], "width": [32, 64], "seed": [0, 1]}

@@ -15,6 +15,7 @@ from sae_lens.saes.transcoder import (
 )
 
 from interp_lab import load_model
+from interp_lab.hooks import NonFiniteActivationError
 from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice, load_chosen
 from interp_lab.sae.evaluation import EvaluationConfig
@@ -91,6 +92,15 @@ def test_one_that_writes_where_it_reads_loses_nothing(model, tmp_path):
     found = evaluate_transcoder(model, saved(tmp_path / "it", hook_out=READS), config=CONFIG)
     assert found.r2.estimate == pytest.approx(1, abs=1e-6)
     assert found.ce_recovered_zero.estimate == pytest.approx(1, abs=1e-5)
+
+
+def test_a_model_that_overflows_is_told_where(tmp_path):
+    broken = load_model("organism", device="cpu")
+    with torch.no_grad():
+        broken.blocks[1].mlp.W_in[0, 0] = torch.nan
+    found = saved(tmp_path / "it")
+    with pytest.raises(NonFiniteActivationError, match=r"blocks.1.mlp.hook_pre"):
+        evaluate_transcoder(broken, found, config=CONFIG)
 
 
 def test_is_no_autoencoder_of_a_hook_point(model, tmp_path):

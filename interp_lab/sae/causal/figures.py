@@ -3,11 +3,10 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp_lab.plots import interval_plot, styled
+from interp_lab.plots import error_bars, interval_plot, styled
 from interp_lab.sae.causal.claimed import FeatureClaims
 from interp_lab.sae.causal.config import SELECTIONS
 from interp_lab.sae.causal.splits import SHARES, WAYS
-from interp_lab.types import Interval
 
 _WAYS = {"denoise": "#1f4e79", "noise": "#c55a11"}
 _METHODS = ("#1f4e79", "#c55a11", "#548235", "#7030a0")
@@ -45,22 +44,13 @@ def growing_curve(found: FeatureClaims) -> go.Figure:
         points = [shares.at(at, nth) for nth in range(len(found.steps))]
         figure.add_scatter(
             x=list(found.steps), y=[one.estimate for one in points], mode="lines+markers", name=way,
-            line={"color": _WAYS[way]}, error_y=_bars(points),
+            line={"color": _WAYS[way]}, error_y=error_bars(points),
         )  # fmt: skip
         whole = found.shares.at(at, 1).estimate
         figure.add_hline(y=whole, line={"color": _WAYS[way], "width": 1, "dash": "dot"})
     figure.update_xaxes(title="latents patched together (log scale)", type="log", tickvals=list(found.steps))
     figure.update_yaxes(title="share of what the corruption costs")
     return styled(figure, title="sets of latents; dotted: all features", width=720, height=400)
-
-
-def _bars(points: list[Interval]) -> dict[str, object]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [one.high - one.estimate for one in points],
-        "arrayminus": [one.estimate - one.low for one in points],
-    }
 
 
 def selection_curve(found: FeatureClaims) -> go.Figure:

@@ -1,7 +1,5 @@
 """What latents write straight to the logits, and the output score: does amplifying one bring its own tokens about?"""
 
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -9,9 +7,9 @@ from torch import Tensor
 
 from interp_lab.hooks import masked
 from interp_lab.interventions import applied
-from interp_lab.models import norm_kind
+from interp_lab.models.readings import reaches_stream, unembedding, writes
 from interp_lab.sae.causal.directions import Prompts
-from interp_lab.types import HookedModel, Site
+from interp_lab.types import HookedModel
 
 N_TOKENS = 20
 """Tokens that a latent's direction raises most, which the output score is about."""
@@ -28,29 +26,15 @@ def logit_effects(
         final norm that cannot be taken apart.
     Source: nostalgebraist 2020 (logit lens).
     """
-    net: Any = model
-    stream = rows @ _to_stream(net, hook).to(rows) if _is_inside(hook) else rows
-    if stream.shape[-1] != int(model.cfg.d_model):
+    written = writes(model, hook)
+    stream = rows if written is None else rows @ written.to(rows)
+    if not reaches_stream(hook) or stream.shape[-1] != int(model.cfg.d_model):
         raise ValueError(
             f"what latents at {hook!r} write is no part of the residual stream, so that it cannot be read as logits; "
             "choose latents by 'exact', 'attribution' or 'difference'"
         )
-    if norm_kind(model) == "LN":
-        stream = stream - stream.mean(-1, keepdim=True)
-    weight = getattr(net.ln_final, "w", None) if model.cfg.normalization_type is not None else None
     with torch.no_grad():
-        logits = (stream if weight is None else stream * weight) @ net.unembed.W_U
-    return logits - logits.mean(-1, keepdim=True)
-
-
-def _is_inside(hook: str) -> bool:
-    return hook.endswith(("attn.hook_z", "mlp.hook_post"))
-
-
-def _to_stream(net: Any, hook: str) -> Float[Tensor, "d_in d_model"]:  # noqa: ANN401 - weights are no part of the protocol
-    block = net.blocks[Site(hook).layer]
-    matrix = block.attn.W_O.flatten(0, 1) if hook.endswith("attn.hook_z") else block.mlp.W_out
-    return matrix.detach()
+        return stream @ unembedding(model).to(stream)
 
 
 def output_scores(

@@ -1,5 +1,6 @@
 """What autoencoders are measured on, and what they are measured against."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
@@ -16,6 +17,10 @@ mean; `own`, its own decoder, which tells what its encoder leaves on the table (
 linear)."""
 Variant = Literal["legacy_explained_variance", "fraction_of_variance_unexplained_batch", "normalised_mse_uncentred"]
 """Other numbers that are called explained variance elsewhere; see `reconstruction.VARIANTS`."""
+
+
+BASELINE_NAMES = re.compile(r"mean|zero|(pca|random|data)_\d.*|own_.*")
+"""Names of baselines in tables, which no autoencoder can have."""
 
 
 class EvaluationConfig(Config):

@@ -20,7 +20,7 @@ from interp_lab.sae.evaluation.baselines import (
     random_directions,
     unit,
 )
-from interp_lab.sae.evaluation.config import EvaluationConfig
+from interp_lab.sae.evaluation.config import BASELINE_NAMES, EvaluationConfig
 from interp_lab.sae.evaluation.evaluation import Evaluation
 from interp_lab.sae.evaluation.fitting import Fitted, fit, reading_config
 from interp_lab.sae.evaluation.measured import MEAN, ZERO
@@ -33,7 +33,6 @@ from interp_lab.types import Codec, HookedModel
 
 _NAME = re.compile(r"\w[\w.-]*")
 _CONTROLS = ("pca", "random", "data")
-_TAKEN = re.compile(r"mean|zero|(pca|random|data)_\d.*|own_.*")
 
 
 def evaluate(
@@ -96,7 +95,7 @@ def _require_usable(model: HookedModel, codecs: Mapping[str, Codec], hook: str, 
     if not codecs:
         raise ValueError("no codec to evaluate; give at least one by name")
     for name in codecs:
-        if not _NAME.fullmatch(name) or _TAKEN.fullmatch(name):
+        if not _NAME.fullmatch(name) or BASELINE_NAMES.fullmatch(name):
             raise ValueError(
                 f"{name!r} cannot name a codec: use letters, digits and any of _ . -, and not the names of baselines "
                 "(mean, zero, pca_16, random_1024_16, data_1024_16, own_...)"

@@ -3,10 +3,9 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from interp_lab.plots import interval_plot, styled
+from interp_lab.plots import error_bars, interval_plot, styled
 from interp_lab.plots.text import literal
 from interp_lab.sae.evaluation.compared import Compared
-from interp_lab.types import Interval
 
 _COLOURS = {"autoencoder": "#1f4e79", "principal components": "#c55a11", "random directions, searched": "#7f7f7f",
             "activations as directions, searched": "#548235", "own directions, searched": "#8fb3d9"}  # fmt: skip
@@ -28,7 +27,7 @@ def frontier(found: Compared, metric: str) -> go.Figure:
             figure.add_scatter(
                 name=kind, mode="lines+markers" if len(names) > 1 else "markers", line={"color": colour, "width": 1},
                 x=[found.interval(name, "l0").estimate for name in names], y=[one.estimate for one in own],
-                marker={"color": colour, "size": 9}, error_y=_bars(own),
+                marker={"color": colour, "size": 9}, error_y=error_bars(own),
                 hovertext=[f"{literal(name)}: {one}" for name, one in zip(names, own, strict=True)], hoverinfo="text",
             )  # fmt: skip
     for level in (0.0, 1.0):
@@ -58,15 +57,6 @@ def losses(found: Compared) -> go.Figure:
 def kind_of(found: Compared, name: str) -> str | None:
     """Return what a codec is, for its colour; `None` for the ablations."""
     return "autoencoder" if name in found.asked else _KINDS.get(name.split("_")[0])
-
-
-def _bars(intervals: list[Interval]) -> dict[str, object]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [one.high - one.estimate for one in intervals],
-        "arrayminus": [one.estimate - one.low for one in intervals],
-    }
 
 
 def densities(found: Compared) -> go.Figure:

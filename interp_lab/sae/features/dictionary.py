@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.hooks import device_of, require_hook
+from interp_lab.models.readings import writes
 from interp_lab.sae.training.loading import LoadedSae
 from interp_lab.types import Codec, HookedModel
 
@@ -153,21 +154,3 @@ def directions(dictionary: Dictionary, model: HookedModel, *, d_in: int) -> Floa
         rows = (dictionary.codec.decode(ones) - nothing).reshape(n, d_in)
         parts.append(rows if written is None else rows @ written.to(rows))
     return torch.cat(parts).detach().float().cpu()
-
-
-def writes(model: HookedModel, hook: str) -> Float[Tensor, "d_in d_model"] | None:
-    """Return the weights by which a hook point writes to the residual stream; `None` where it is that stream or none.
-
-    Heads lie side by side. A norm behind the attention or the MLP is not taken into account.
-    """
-    parts = hook.split(".")
-    if not hook.endswith((".attn.hook_z", ".mlp.hook_post")):
-        return None
-    block = model.blocks[int(parts[1])]  # ty: ignore[missing-attribute] - weights are no part of the protocol
-    weight = block.attn.W_O.flatten(0, 1) if hook.endswith("hook_z") else block.mlp.W_out
-    return weight.detach()
-
-
-def reaches_logits(hook: str) -> bool:
-    """Whether directions at a hook point are directions of the residual stream, so that logits can be read off them."""
-    return hook.endswith(("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "hook_z", "mlp.hook_post"))

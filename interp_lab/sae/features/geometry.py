@@ -6,22 +6,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.sae.features.sampled import largest
-from interp_lab.types import HookedModel
-
-
-def unembedding(model: HookedModel) -> Float[Tensor, "d_model d_vocab"]:
-    """Return how logits read the residual stream through the final norm, up to the norm's positive scale.
-
-    Logits are relative to their mean over the vocabulary.
-    """
-    weight: Tensor = model.W_U.detach().float().cpu()  # ty: ignore[missing-attribute] - weights are no part of the protocol
-    norm = getattr(getattr(model, "ln_final", None), "w", None)
-    if norm is not None:
-        weight = norm.detach().float().cpu()[:, None] * weight
-    kind = str(model.cfg.normalization_type or "")
-    if kind.startswith("LN") and not getattr(model.cfg, "final_rms", False):
-        weight = weight - weight.mean(0, keepdim=True)  # the norm takes the mean out of what it reads
-    return weight - weight.mean(1, keepdim=True)
 
 
 def logit_rows(

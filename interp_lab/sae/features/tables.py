@@ -13,12 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.identity import ModelIdentity
+from interp_lab.models.readings import reaches_stream, unembedding
 from interp_lab.sae.activations.reading import widths
 from interp_lab.sae.features.config import DescribeConfig
-from interp_lab.sae.features.dictionary import Dictionary, directions, reaches_logits, without_place
+from interp_lab.sae.features.dictionary import Dictionary, directions, without_place
 from interp_lab.sae.features.examples import example_rows
 from interp_lab.sae.features.gathered import Gathered
-from interp_lab.sae.features.geometry import logit_rows, similar_directions, unembedding
+from interp_lab.sae.features.geometry import logit_rows, similar_directions
 from interp_lab.sae.features.sampled import TokenTable, blocks
 from interp_lab.sae.features.writing import LATENTS_PER_GROUP, write_folder
 from interp_lab.tasks.encoding import spellings
@@ -117,9 +118,9 @@ class FeatureTables:
 
     def logits(self) -> Iterator[dict[str, Any]]:
         """Yield the table `logits`; nothing where directions do not reach the logits."""
-        if not reaches_logits(self.dictionary.hook):
+        if not reaches_stream(self.dictionary.hook):
             return
-        unembed = unembedding(self.model)
+        unembed = unembedding(self.model).cpu()
         for latents in self._blocks():
             tokens, effects = logit_rows(self.directions[latents.start : latents.stop], unembed, n=self.config.n_logits)
             n = tokens.shape[2]

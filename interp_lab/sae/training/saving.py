@@ -37,7 +37,7 @@ def save_sae(
     Raises: ValueError, if the folder holds another autoencoder, or a weight is too large for float16.
     """
     training = trained.config.as_dict() | ({} if text is None else {"text": text.as_dict()})
-    _require_free(folder, trained.name, training)
+    _require_free(folder, trained, training)
     _tell_sae_lens(trained, {"context_size": context_size, "prepend_bos": prepend_bos})
     with tempfile.TemporaryDirectory() as scratch:
         trained.sae.save_inference_model(scratch)
@@ -72,15 +72,20 @@ def _halved(data: bytes, *, name: str) -> bytes:
     return save(half)
 
 
-def _require_free(folder: Path, name: str, training: Mapping[str, Any]) -> None:
+def _require_free(folder: Path, trained: TrainedSae, training: Mapping[str, Any]) -> None:
     there = folder / RECORD
     if not there.is_file():
         if folder.exists() and any(folder.iterdir()):
             raise ValueError(f"{folder} is not empty; save into a new folder")
         return
     record = json.loads(there.read_bytes())
-    if (record["training"], record["name"]) != (training, name):
-        raise ValueError(f"{folder} holds another autoencoder, {record['name']!r}; save into a new folder")
+    ours = {"training": training, "name": trained.name, "hook": trained.hook, "model": trained.model.as_dict()}
+    other = [key for key, value in json.loads(json.dumps(ours)).items() if record[key] != value]
+    if other:
+        raise ValueError(
+            f"{folder} holds another autoencoder, {record['name']!r} (differing in {', '.join(other)}); save into a "
+            "new folder"
+        )
 
 
 def _tell_sae_lens(trained: TrainedSae, known: dict[str, Any]) -> None:

@@ -8,11 +8,11 @@ import torch
 
 from interp_lab import load_model
 from interp_lab.hooks import capture
+from interp_lab.models.readings import reaches_stream, unembedding
 from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice, load_chosen
 from interp_lab.sae.features import DescribeConfig, Dictionary, FeatureStore, describe_features, gather
 from interp_lab.sae.features.dictionary import directions, neuron_dictionary, sae_dictionary
-from interp_lab.sae.features.geometry import unembedding
 from interp_lab.tasks import Document, tokenize
 from interp_lab.types import Site
 from tests.sae.features.planted import HOOK, TokenCodec, dictionary, model
@@ -239,8 +239,6 @@ class TestBadInput:
 
 
 def test_hooks_that_do_not_write_to_the_stream_have_no_logits():
-    from interp_lab.sae.features.dictionary import reaches_logits
-
-    assert reaches_logits("blocks.2.hook_resid_post")
-    assert reaches_logits(f"{Site.of_head(0, 0).hook}")
-    assert not reaches_logits("blocks.0.attn.hook_q")
+    assert reaches_stream("blocks.2.hook_resid_post")
+    assert reaches_stream(f"{Site.of_head(0, 0).hook}")
+    assert not reaches_stream("blocks.0.attn.hook_q")

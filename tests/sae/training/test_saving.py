@@ -1,5 +1,6 @@
 """Saved autoencoders: SAE Lens reads the same outputs, and what does not belong together does not meet."""
 
+import dataclasses
 import json
 import shutil
 import warnings
@@ -92,8 +93,11 @@ class TestSaveSae:
 
     def test_again_into_the_same_folder_is_allowed_for_the_same_only(self, folder, trained):
         save_sae(trained["topk"], folder, context_size=32, prepend_bos=True)
-        with pytest.raises(ValueError, match="holds another autoencoder, 'topk'"):
+        with pytest.raises(ValueError, match=r"another autoencoder, 'topk' \(differing in name\)"):
             save_sae(trained["gated"], folder)
+        elsewhere = dataclasses.replace(trained["topk"], hook="blocks.0.hook_resid_pre")
+        with pytest.raises(ValueError, match=r"another autoencoder, 'topk' \(differing in hook\)"):
+            save_sae(elsewhere, folder, context_size=32, prepend_bos=True)
 
     def test_a_folder_of_something_else_is_left_alone(self, trained, tmp_path):
         (tmp_path / "thesis.txt").write_text("mine")
