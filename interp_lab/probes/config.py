@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 from interp_lab.config import ModelConfig
 from interp_lab.organisms.grammar import Value
 from interp_lab.probes.fitting import PENALTIES, ProbeKind
-from interp_lab.tasks.labels import labels_named
+from interp_lab.tasks.labels import Labels
 
 ProbedMap = Literal["embed", "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"]
 """What is read: the embedding (one site), or an activation of every layer."""
@@ -19,7 +19,7 @@ TOKENS = ("all", "label")
 class ProbesConfig(ModelConfig):
     """What can be read off the activations of a model, beyond what its words give away, and does the model use it?"""
 
-    labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("grammar/truth/is_true",)
+    labels: Labels = ("grammar/truth/is_true",)
     """What is probed for, `grammar/BEHAVIOUR/LATENT`; a latent `*` stands for all of a behaviour that take from 2 to
     12 values, a behaviour `*` for all behaviours, and the latent `random` for labels that are in no text."""
     values: tuple[Value, ...] | None = None
@@ -73,12 +73,6 @@ class ProbesConfig(ModelConfig):
     batch_size: PositiveInt = 128
     """Texts per forward pass."""
     seed: NonNegativeInt = 0
-
-    @field_validator("labels")
-    @classmethod
-    def _known(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        labels_named(labels)
-        return labels
 
     @field_validator("positions")
     @classmethod

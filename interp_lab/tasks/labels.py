@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field
 
 from interp_lab.organisms.grammar import Example, Value
 from interp_lab.organisms.grammar.corpus import BEHAVIOURS, behaviour
@@ -49,6 +51,16 @@ def labels_named(names: Sequence[str]) -> tuple[LabelName, ...]:
             few = [latent for latent, n in known.items() if 2 <= n <= MOST_CLASSES]
             found |= {LabelName(source, one): None for one in (few if parts[2] == "*" else [parts[2]])}
     return tuple(found)
+
+
+def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
+    labels_named(names)
+    return names
+
+
+Labels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_checked)]
+"""Labels in a config, `grammar/BEHAVIOUR/LATENT`: a latent `*` stands for all of a behaviour that take from 2 to 12
+values, a behaviour `*` for all behaviours."""
 
 
 @lru_cache(maxsize=64)

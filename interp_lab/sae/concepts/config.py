@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_va
 
 from interp_lab.config import ModelConfig
 from interp_lab.sae.chosen import SaeChoice
-from interp_lab.tasks.labels import labels_named
+from interp_lab.tasks.labels import Labels
 
 
 class ConceptsConfig(ModelConfig):
@@ -14,7 +14,7 @@ class ConceptsConfig(ModelConfig):
 
     dictionary: SaeChoice = SaeChoice()
     """The autoencoder; it must have been trained on `model`."""
-    labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("grammar/sentiment/sentiment",)
+    labels: Labels = ("grammar/sentiment/sentiment",)
     """Variables, `grammar/BEHAVIOUR/LATENT`; a latent `*` stands for all of a behaviour that take from 2 to 12 values,
     a behaviour `*` for all behaviours, and the latent `random` for labels that are in no text. Of three or more values
     each is a concept of its own; numbers of more than 12 values are cut at their median."""
@@ -49,12 +49,6 @@ class ConceptsConfig(ModelConfig):
     batch_size: PositiveInt = 128
     """Texts per forward pass."""
     seed: NonNegativeInt = 0
-
-    @field_validator("labels")
-    @classmethod
-    def _known(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        labels_named(labels)
-        return labels
 
     @field_validator("k")
     @classmethod

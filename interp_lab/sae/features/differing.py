@@ -147,6 +147,12 @@ def _require_alike(model: HookedModel, tuned: HookedModel) -> None:
     """Refuse a model whose activations the dictionary cannot read."""
     one, other = identity_of(model), identity_of(tuned)
     one.require_same(replace(other, name=one.name), what=f"the tuned model {other.name!r}")
+    own, its = (getattr(each, "tokenizer", None) for each in (model, tuned))
+    if own is not None and its is not None and own.get_vocab() != its.get_vocab():
+        raise ValueError(
+            f"{one.name!r} and {other.name!r} have tokenizers with other tokens, so that the same text is not the same "
+            "to both; compare models that share a tokenizer"
+        )
 
 
 def _measured(

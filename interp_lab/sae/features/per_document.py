@@ -11,9 +11,9 @@ from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
 from interp_lab.hooks import capture
+from interp_lab.sae.activations.reading import special_tokens
 from interp_lab.sae.features.dictionary import Dictionary
 from interp_lab.tasks import tokenize
-from interp_lab.tasks.encoding import prepends_bos
 from interp_lab.types import HookedModel
 
 Pooling = Literal["mean", "max", "density", "last"]
@@ -44,7 +44,7 @@ def read_per_document(
     batch_bytes: int = BATCH_BYTES,
     progress: Progress = silent,
 ) -> DocumentReadings:
-    """Read documents, each by itself; BOS is left out, which no feature should have to explain.
+    """Read documents, each by itself; special tokens are left out, which no feature should have to explain.
 
     The model runs once and the codec encodes once for every batch of documents; which document stands beside which
     does not matter.
@@ -56,11 +56,10 @@ def read_per_document(
     n_at_once = max(1, batch_bytes // (4 * dictionary.n_latents * int(model.cfg.n_ctx)))
     latents: dict[str, list[np.ndarray]] = {pooling: [] for pooling in poolings}
     activations: dict[str, list[np.ndarray]] = {pooling: [] for pooling in poolings}
-    counted, fit = [], _Fit()
+    counted, fit, special = [], _Fit(), special_tokens(model)
     for begin in range(0, len(texts), n_at_once):
         batch = tokenize(model, list(texts[begin : begin + n_at_once]))
-        mask = batch.mask.clone()
-        mask[:, 0] &= not prepends_bos(model)
+        mask = batch.mask & ~torch.isin(batch.tokens, special.to(batch.tokens.device))
         with torch.inference_mode():
             found = capture(model, batch.tokens, [dictionary.hook])[dictionary.hook].flatten(2).float()
             inside = found[mask]

@@ -156,6 +156,15 @@ class TestReadPerDocument:
         np.testing.assert_allclose(whole.activations["max"], alone.activations["max"], atol=1e-5)
         np.testing.assert_array_equal(whole.words, alone.words)
 
+    def test_special_tokens_are_left_out_wherever_they_stand(self):
+        marked = (f"{text} <|end|>" for text in self.TEXTS)
+        plain, found = (
+            read_per_document(model(), dictionary(), tuple(texts), poolings=("last",), words=True)
+            for texts in (self.TEXTS, marked)
+        )
+        np.testing.assert_allclose(found.latents["last"], plain.latents["last"], atol=1e-5)
+        np.testing.assert_array_equal(found.words, plain.words)
+
     def test_words_are_counted_only_if_asked_for(self):
         assert read_per_document(model(), dictionary(), self.TEXTS, poolings=("max",)).words is None
 

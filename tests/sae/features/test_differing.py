@@ -100,6 +100,12 @@ class TestTuned:
         measured(comparisons(model(), config(tuned="other"), tuned=other))
         assert [by is other for by in calls] == [False, True] * 3
 
+    def test_models_to_which_words_are_other_numbers_are_refused(self):
+        other = copy.deepcopy(model())
+        other.tokenizer.add_tokens(["of-its-own"])
+        with pytest.raises(ValueError, match="have tokenizers with other tokens"):
+            comparisons(model(), config(tuned="other"), tuned=other)
+
     def test_an_embedding_moved_by_hand_is_found_and_nothing_else(self):
         """The tuned model reads `savings`, of which every text speaks, as if it were `never`, of which none does."""
         moved, other = (model().tokenizer.convert_tokens_to_ids(word) for word in ("savings", "never"))
