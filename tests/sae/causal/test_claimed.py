@@ -73,6 +73,15 @@ class TestClaims:
         ]  # fmt: skip
         assert found.claims()[0].statement.startswith("The answer of grammar/sentiment in organism needs feature 30")
 
+    def test_together_they_bring_back_what_denoising_them_does(self):
+        """4 logits of the 8 that the corruption costs, and 1 along random directions."""
+        found = result()
+        report, shift = found.report, 1.0 - found.report.set_random.mean()
+        with_effect = replace(report, set_random=report.set_random + shift, set_others=report.set_others + shift)
+        effect, _ = replace(found, report=with_effect).evidence[TOGETHER]
+        assert effect.effect.estimate == pytest.approx(4, abs=0.1)
+        assert effect.versus_control.estimate == pytest.approx(3, abs=0.1)
+
     def test_of_one_that_holds_the_answer_back(self):
         found = result(own=-2.0, held_out=-2.0)
         assert found.grade("30") is Grade.REPLICATED

@@ -258,6 +258,11 @@ class TestAgreement:
         raters = tuple("abcdefgh"[: len(values)])
         return Ratings(raters, items, values.astype(np.float64), Scale())
 
+    def test_one_shared_item_is_too_few(self):
+        shared = np.array([[1.0, 2.0, np.nan], [2.0, np.nan, 3.0]])
+        with pytest.raises(ValueError, match="2 raters share 1 items; agreement needs"):
+            agreement(self.ratings(shared))
+
     def test_raters_who_agree_reach_one_and_raters_at_random_zero(self):
         rng = np.random.default_rng(0)
         truth = rng.integers(1, 6, 200)
