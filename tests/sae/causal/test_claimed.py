@@ -73,6 +73,13 @@ class TestClaims:
         ]  # fmt: skip
         assert found.claims()[0].statement.startswith("The answer of grammar/sentiment in organism needs feature 30")
 
+    @pytest.mark.parametrize(("smallest", "grade"), [(0.025, Grade.DESCRIPTIVE), (0.005, Grade.REPLICATED)])
+    def test_an_effect_below_the_smallest_of_interest_is_none(self, smallest, grade):
+        """0.12 of the 8 logits that the corruption costs: less than 0.025 of them, and more than 0.005."""
+        quiet = dict.fromkeys(("random", "others", "borrowed"), 1e-3)
+        found = result(own=0.12, held_out=0.12, changes={"smallest_effect": smallest}, **quiet)
+        assert found.grade("30") is grade
+
     def test_together_they_bring_back_what_denoising_them_does(self):
         """4 logits of the 8 that the corruption costs, and 1 along random directions."""
         found = result()
