@@ -111,6 +111,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.sae.causal.result:FeatureEffectsResult",
         "Which features of a sparse autoencoder does an answer need, and how much of it goes through features at all?",
     ),
+    "steering": Entry(
+        "interp_lab.steering.experiment:Steering",
+        "interp_lab.steering.config:SteeringConfig",
+        "interp_lab.steering.result:SteeringResult",
+        "How far does a direction move a trait, at which price, and farther than directions that have no meaning?",
+    ),
     "train-organism-attn": Entry(
         "interp_lab.training.attn:TrainOrganismAttn",
         "interp_lab.training.config:TrainOrganismAttnConfig",
@@ -144,6 +150,7 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.sae.concepts.known_answers:rows",
     "interp_lab.sae.evaluation.known_answers:rows",
     "interp_lab.sae.causal.known_answers:rows",
+    "interp_lab.steering.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 

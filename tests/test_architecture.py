@@ -14,7 +14,7 @@ FLOORS = [
     ["types", "edges", "identity", "config", "claims", "bibliography", "experiment"],
     ["metrics", "plots", "stats", "linear", "runs"],
     ["hooks", "organisms", "models", "tasks"],
-    ["interventions", "gradients", "engine", "decoding", "effects"],
+    ["interventions", "gradients", "engine", "directions", "decoding", "effects"],
     ["attention", "patching", "circuits", "lenses", "probes", "input_attribution", "sae", "steering", "production",
      "similarity"],
     ["registry", "verify", "investigation", "reports", "wandb_bridge", "sweeps", "training", "apps", "cli"],

@@ -42,6 +42,8 @@ class TestOps:
             (Op.SCALE, [2.0, 0.0], [[6.0, 0.0], [2.0, 0.0]]),
             (Op.PROJECT_OUT, [0.0, 5.0], [[3.0, 0.0], [1.0, 0.0]]),
             (Op.PROJECT_OUT, [1.0, 1.0], [[-0.5, 0.5], [0.5, -0.5]]),
+            (Op.CLAMP, [0.0, 5.0], [[3.0, 5.0], [1.0, 5.0]]),
+            (Op.CLAMP, [1.0, 1.0], [[0.5, 1.5], [1.5, 0.5]]),
         ],
     )
     def test_by_hand(self, op, payload, expected):
@@ -51,6 +53,23 @@ class TestOps:
         direction = torch.tensor([0.3, -2.0])
         once = apply_op(Op.PROJECT_OUT, self.x, direction)
         assert torch.allclose(apply_op(Op.PROJECT_OUT, once, direction), once, atol=1e-6)
+
+    def test_clamping_to_a_multiple_keeps_the_direction(self):
+        found = apply_op(Op.CLAMP, self.x, torch.tensor([0.0, 5.0]), coefficient=torch.tensor([[2.0], [0.0]]))
+        assert found.tolist() == [[3.0, 10.0], [1.0, 0.0]]
+
+    def test_clamping_twice_is_clamping_once(self):
+        payload = torch.tensor([0.3, -2.0])
+        once = apply_op(Op.CLAMP, self.x, payload)
+        assert torch.allclose(apply_op(Op.CLAMP, once, payload), once, atol=1e-6)
+
+    def test_clamping_to_nothing_or_a_single_number_is_refused(self):
+        with pytest.raises(ValueError, match=r"payload of length zero .* which has no direction"):
+            Intervention((RESID,), Op.CLAMP, (torch.zeros(16),), "clamp")
+        with pytest.raises(ValueError, match="one number; replace it instead"):
+            Intervention((Site(RESID.hook, latent=2),), Op.CLAMP, (torch.ones(()),), "clamp")
+        with pytest.raises(ValueError, match="clamp along, a direction of length zero"):
+            apply_op(Op.CLAMP, self.x, torch.zeros(2))
 
     def test_a_direction_of_length_zero_is_refused(self):
         with pytest.raises(ValueError, match="length zero"):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -143,6 +143,31 @@ def ratings(folder: Annotated[Path, typer.Argument(help="A folder of rating shee
 
     for line in read_sheets(folder):
         typer.echo(line)
+
+
+@app.command()
+def steer(
+    direction: Annotated[Path, typer.Option(help="A file of directions.")],
+    prompt: Annotated[list[str], typer.Option(help="Text to go on from; may be given several times.")],
+    coefficient: Annotated[list[float] | None, typer.Option(help="Times the vector; several make rows. [1]")] = None,
+    where: Annotated[Literal["all", "prompt", "generated", "last"], typer.Option(help="Tokens to act on.")] = "all",
+    how: Annotated[Literal["add", "clamp", "ablate"], typer.Option(help="What is done along the vector.")] = "add",
+    layer: Annotated[list[int] | None, typer.Option(help="Use the directions of this layer; else all.")] = None,
+    hook: Annotated[list[str] | None, typer.Option(help="Use the direction at this hook point.")] = None,
+    model: Annotated[str | None, typer.Option(help="By default the one they were found on.")] = None,
+    processing: Annotated[str | None, typer.Option(help="Of its weights; by default that of the directions.")] = None,
+    max_new_tokens: int = 16,
+    temperature: Annotated[float | None, typer.Option(help="To sample; greedy by default.")] = None,
+    seed: int = 0,
+) -> None:
+    """Let a model go on from a prompt as it would, and steered along a direction; with what was touched."""
+    from interp_lab.cli import steering
+
+    asked = steering.Asked(
+        direction, tuple(prompt), tuple(coefficient or [1.0]), where, how, tuple(layer or ()), tuple(hook or ()),
+        model, processing, max_new_tokens, temperature, seed,
+    )  # fmt: skip
+    steering.steer(asked)
 
 
 @app.command()

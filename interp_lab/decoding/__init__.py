@@ -2,6 +2,14 @@
 
 from interp_lab.decoding.audit import Audit, Touch, TouchedNothingError
 from interp_lab.decoding.batch import Window
+from interp_lab.decoding.gates import (
+    decaying,
+    linear_schedule,
+    product_of,
+    projection_above,
+    rows_where,
+    similarity_above,
+)
 from interp_lab.decoding.positions import (
     Positions,
     at_positions,
@@ -33,13 +41,19 @@ __all__ = [
     "TouchedNothingError",
     "Window",
     "at_positions",
+    "decaying",
     "decode",
     "everywhere",
     "from_position",
     "generated",
     "last_prompt_token",
+    "linear_schedule",
     "matching",
+    "product_of",
+    "projection_above",
     "prompt",
     "prompt_ids",
+    "rows_where",
+    "similarity_above",
     "stream",
 ]

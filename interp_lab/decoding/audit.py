@@ -80,12 +80,28 @@ class Audit:
             )
 
 
+PENDING = 2**16
+"""Norms that may wait to be filed: one by one they cost more than what they measure."""
+
+
+@dataclass(frozen=True)
+class _Note:
+    key: tuple[int, str]
+    rows: Int[Tensor, " batch"]
+    positions: Int[Tensor, "batch pos"]
+    selected: Bool[Tensor, "batch pos"]
+    norms: Float[Tensor, "batch pos"]
+    """On the model's device; fetched when they are filed."""
+
+
 class Auditor:
-    """Collects norms on the model's device while decoding."""
+    """Collects norms while decoding."""
 
     def __init__(self, *, n_rows: int, n_positions: int) -> None:
-        self._shape = (n_rows, n_positions + 1)  # the last column takes what falls on padding
+        self._shape = (n_rows, n_positions)
         self._norms: dict[tuple[int, str], Tensor] = {}
+        self._notes: list[_Note] = []
+        self._waiting = 0
 
     def expect(self, nth: int, hook: str) -> None:
         """Announce a steer, by number, and one of its hook points; until noted, it touched nothing there."""
@@ -102,11 +118,29 @@ class Auditor:
         norms: Float[Tensor, "batch pos"],
     ) -> None:
         """Keep the norms of the tokens that were selected."""
-        kept = self._norms[nth, hook] = self._norms[nth, hook].to(norms.device)
-        columns = torch.where(selected, positions, self._shape[1] - 1).to(norms.device)
-        kept[rows.to(norms.device)[:, None], columns] = norms
+        self._notes.append(_Note((nth, hook), rows, positions, selected, norms))
+        self._waiting += norms.numel()
+        if self._waiting > PENDING:
+            self._file()
 
     def audit(self, names: Sequence[str]) -> Audit:
         """Return what was collected, under the steers' names."""
-        found = [(names[nth], hook, norms[:, :-1].cpu().clone()) for (nth, hook), norms in self._norms.items()]
+        self._file()
+        found = [(names[nth], hook, norms.clone()) for (nth, hook), norms in self._norms.items()]
         return Audit(tuple(Touch(name, hook, norms) for name, hook, norms in found))
+
+    def _file(self) -> None:
+        """Put what is waiting into its place; of one token noted twice, the later number counts."""
+        by_key: dict[tuple[tuple[int, str], int], list[_Note]] = {}
+        for note in self._notes:
+            # A step of one column reads other positions than those before it, so that their order does not matter.
+            alone = note.norms.shape[1] == 1
+            by_key.setdefault((note.key, -1 if alone else len(by_key)), []).append(note)
+        for (key, _), notes in by_key.items():
+            width = notes[0].norms.shape[1]
+            rows = torch.cat([note.rows for note in notes])[:, None].expand(-1, width)
+            selected, positions, norms = (
+                torch.cat([getattr(note, name) for note in notes]) for name in ("selected", "positions", "norms")
+            )
+            self._norms[key][rows[selected], positions[selected]] = norms.cpu()[selected].to(self._norms[key])
+        self._notes, self._waiting = [], 0

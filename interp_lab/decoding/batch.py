@@ -40,6 +40,7 @@ class Batch:
         self._tokens = torch.zeros(len(prompts), self.width, dtype=torch.long)
         for row, ids in enumerate(prompts):
             self._tokens[row, self.length - len(ids) : self.length] = torch.tensor(ids)
+        self._windows: dict[int, Window] = {}
 
     @property
     def padded(self) -> bool:
@@ -53,15 +54,20 @@ class Batch:
                 f"an activation has {n} positions, of {self.length} columns decoded so far; "
                 "interventions during decoding need hook points with a position axis"
             )
-        columns = torch.arange(self.length - n, self.length)
-        return Window(self._tokens[:, columns], columns - self._padding, self._prompt_lengths, self.rows)
+        if n not in self._windows:  # every layer that is edited asks for the same
+            columns = torch.arange(self.length - n, self.length)
+            given = (self._tokens[:, columns], columns - self._padding, self._prompt_lengths, self.rows)
+            self._windows[n] = Window(*given)
+        return self._windows[n]
 
     def append(self, tokens: Sequence[int]) -> None:
         """Add one generated token to each row."""
         self._tokens[:, self.length] = torch.tensor(tokens)
         self.length += 1
+        self._windows = {}
 
     def keep(self, index: Int[Tensor, " batch"]) -> None:
         """Go on with these of the rows."""
         self.rows, self._prompt_lengths = self.rows[index], self._prompt_lengths[index]
         self._padding, self._tokens = self._padding[index], self._tokens[index]
+        self._windows = {}

@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
+from interp_lab.decoding.acting import Acting
 from interp_lab.decoding.audit import Auditor
 from interp_lab.decoding.batch import Batch
 from interp_lab.decoding.forward import forward_for
@@ -15,9 +16,9 @@ from interp_lab.decoding.prompts import Prompts, prompt_ids, require_room, token
 from interp_lab.decoding.result import Decoded, Step
 from interp_lab.decoding.sampling import Sampler
 from interp_lab.decoding.settings import DecodingSettings, StopReason, per_row
-from interp_lab.decoding.steer import Steer, by_position, n_positions
-from interp_lab.hooks import Edit, NonFiniteActivationError, edited, require_editable
-from interp_lab.interventions import require_intervention
+from interp_lab.decoding.steer import Steer
+from interp_lab.hooks import NonFiniteActivationError, edited, require_editable
+from interp_lab.interventions import Op, require_intervention
 from interp_lab.types import HookedModel
 
 
@@ -48,7 +49,7 @@ class Decoding:
             if sum(other.name == steer.name for other in steers) > 1:
                 raise ValueError(f"two steers are called {steer.name!r}; name their interventions apart")
         self._model, self._prompts, self._allow_no_change = model, ids, allow_no_change
-        self._given, self._steers = tuple(steers), tuple(steers)
+        self._given = tuple(steers)
         self._batch = Batch(ids, n_new=max(s.max_new_tokens for s in self._settings))
         self._forward = forward_for(model, cache=cache)
         self._sampler = Sampler.of(self._settings, d_vocab=int(model.cfg.d_vocab))
@@ -57,6 +58,7 @@ class Decoding:
             for site in steer.intervention.sites:
                 require_editable(model, site.hook)
                 self._auditor.expect(nth, site.hook)
+        self._acting = Acting(self._given, self._batch, self._auditor)
         self._tokens: list[list[int]] = [[] for _ in ids]
         self._log_probs: list[list[float]] = [[] for _ in ids]
         self._stops: list[StopReason | None] = [None] * len(ids)
@@ -120,22 +122,7 @@ class Decoding:
 
     def _installed(self) -> AbstractContextManager[Any]:
         hooks = dict.fromkeys(site.hook for steer in self._given for site in steer.intervention.sites)
-        return edited(self._model, {hook: self._edit(hook) for hook in hooks}) if hooks else nullcontext()
-
-    def _edit(self, hook: str) -> Edit:
-        def edit(activation: Tensor) -> Tensor:
-            window = self._batch.window(n_positions(hook, activation))
-            for nth, steer in enumerate(self._steers):
-                selected = steer.selected(hook, window)
-                if selected is None or not selected.any():
-                    continue
-                before, activation = activation, steer.apply(hook, activation, self._batch)
-                norms = change_norms(by_position(hook, before), by_position(hook, activation))
-                place = {"rows": self._batch.rows, "positions": window.positions}
-                self._auditor.note(nth, hook, **place, selected=selected, norms=norms)
-            return activation
-
-        return edit
+        return edited(self._model, {hook: self._acting.edit(hook) for hook in hooks}) if hooks else nullcontext()
 
     def _advance(self, tokens: Sequence[int], *, going: Bool[Tensor, " batch"]) -> None:
         """Take the new tokens in, and go on with the rows that have not stopped."""
@@ -149,21 +136,16 @@ class Decoding:
         if len(index):
             self._forward.keep(index)
             self._sampler = self._sampler.keep(index)
-            self._steers = tuple(steer.rows(index) for steer in self._steers)
+            self._acting.keep(index)
 
     def _require_touch(self) -> None:
         audit = self._auditor.audit([steer.name for steer in self._given])
         audit.require_touch()
         for steer in self._given:
-            silenced = steer.strength is not None or (steer.coefficients is not None and not steer.coefficients.any())
+            doses = None if steer.intervention.op is Op.CLAMP else steer.coefficients  # 0 clamps to 0
+            silenced = steer.strength is not None or (doses is not None and not doses.any())
             if not silenced and not self._allow_no_change:
                 audit.require_change(steer.name)
-
-
-def change_norms(before: Float[Tensor, "batch pos ..."], after: Float[Tensor, "batch pos ..."]) -> Tensor:
-    """Return the Euclidean length of the change at each token; equal infinities (masked scores) count as no change."""
-    change = torch.where(before == after, 0.0, after.float() - before.float())
-    return change.reshape(*before.shape[:2], -1).norm(dim=-1)
 
 
 def decode(

@@ -24,14 +24,18 @@ def checked_mask(mask: Tensor | None, tokens: Tokens) -> Tensor | None:
 
 
 def require_no_padding(intervention: Intervention, mask: Tensor | None) -> None:
-    """Refuse a position that is padding in a prompt that is acted upon."""
+    """Refuse a position that is padding in a prompt that is acted upon, and tokens that are padding in every prompt."""
     if mask is None:
         return
+    if intervention.tokens is not None and not (intervention.tokens.cpu() & mask.cpu()).any():
+        raise ValueError(f"{intervention.name!r} selects nothing but padding, so it would touch nothing")
     acted = torch.ones(len(mask), dtype=torch.bool) if intervention.gate is None else intervention.gate.cpu()
     fixed = {site.position for site in intervention.sites} - {None}
     for at in fixed if intervention.positions is None else (intervention.positions.cpu(),):
         position = torch.as_tensor(at).expand(len(mask)).remainder(mask.shape[1])
         bad = acted & ~mask.cpu().gather(1, position[:, None])[:, 0]
+        if intervention.tokens is not None:
+            bad &= intervention.tokens.cpu().gather(1, position[:, None])[:, 0]
         if bool(bad.any()):
             row = int(bad.nonzero()[0])
             raise ValueError(

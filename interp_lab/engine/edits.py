@@ -128,14 +128,18 @@ def _rows_of(layout: Layout, number: int, part: Intervention, site: Site, *, row
         since = part.since.cpu().numpy()[job.prompts].astype(np.int64)
     if part.gate is not None:
         since = np.where(part.gate.cpu().numpy()[job.prompts], since, n_pos)
+    selected = None if part.tokens is None else part.tokens.cpu().numpy()[job.prompts]
     if at is None:
         first = int(layout.first_item[number])
         begin, last = int(layout.offsets[first]), first + len(job.examples) - 1
         end = int(layout.offsets[last] + layout.stops[last] - layout.starts[last]) + 1
         found = rows.where(np.arange(begin, end))
-        return found[rows.position[found] >= since[rows.item[found] - first]]
+        found = found[rows.position[found] >= since[rows.item[found] - first]]
+        return found if selected is None else found[selected[rows.item[found] - first, rows.position[found]]]
     positions = np.broadcast_to(np.asarray(at) % n_pos, (len(job.examples),))
     here = (positions >= np.maximum(job.start, since)) & (positions <= job.stop)
+    if selected is not None:
+        here &= selected[np.arange(len(positions)), positions]
     return rows.where(layout.full_rows(number, positions)[here])
 
 

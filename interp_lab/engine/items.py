@@ -90,11 +90,19 @@ def _first_changed(intervention: Intervention, *, n_examples: int, n_pos: int) -
     since = np.zeros(n_examples, dtype=np.int64)
     if intervention.since is not None:
         since = intervention.since.cpu().numpy().astype(np.int64)
+    every, first = np.arange(n_examples), since  # of the tokens to act on
+    selected = None if intervention.tokens is None else intervention.tokens.cpu().numpy()
+    if selected is not None:
+        late = selected & (np.arange(n_pos) >= since[:, None])
+        first = np.where(late.any(1), late.argmax(1), n_pos)
     earliest = np.full(n_examples, n_pos, dtype=np.int64)
     for site in intervention.sites:
         at = site.position if intervention.positions is None else intervention.positions.cpu().numpy()
-        touched = since if at is None else np.broadcast_to(np.asarray(at) % n_pos, (n_examples,))
-        earliest = np.minimum(earliest, np.where(touched >= since, touched, n_pos))
+        touched = first if at is None else np.broadcast_to(np.asarray(at) % n_pos, (n_examples,))
+        acts = touched >= since
+        if selected is not None and at is not None:
+            acts = acts & selected[every, touched]
+        earliest = np.minimum(earliest, np.where(acts, touched, n_pos))
     if intervention.gate is not None:
         earliest = np.where(intervention.gate.cpu().numpy(), earliest, n_pos)
     return earliest

@@ -3,9 +3,10 @@
 from interp_lab.interventions.applied import applied
 from interp_lab.interventions.combined import Combined
 from interp_lab.interventions.directional import project_out
-from interp_lab.interventions.intervention import Intervention, Place, require_intervention
-from interp_lab.interventions.op import Op, apply_op, decoder_rows, require_codec
+from interp_lab.interventions.intervention import Intervention, Place
+from interp_lab.interventions.op import Op, apply_op, decoder_rows, require_codec, squared_length
 from interp_lab.interventions.overlap import require_apart, require_members_apart, sites_overlap
+from interp_lab.interventions.required import require_intervention
 from interp_lab.interventions.values import Ablation, ablations, patches, reference_values, shared_prefix
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "require_members_apart",
     "shared_prefix",
     "sites_overlap",
+    "squared_length",
 ]

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.hooks import Edit, require_editable, require_site, site_index
+from interp_lab.hooks import Edit, site_index
 from interp_lab.interventions.op import Op, apply_op, apply_to_latents, require_codec
-from interp_lab.types import Codec, HookedModel, Site
+from interp_lab.types import Codec, Site
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Intervention:
     since: Int[Tensor, " batch"] | None = None
     """First position of each prompt at which the payload may differ from what is there; before it nothing is done. A
     patch from a run that shares a prefix changes nothing in the prefix, and need not be computed there."""
+    tokens: Bool[Tensor, "batch pos"] | None = None
+    """The tokens to act on; `None` means all. A site that names a position acts there where it is among them."""
     codec: Codec | None = None
     """A dictionary that the activation is taken through: `latent` of a site is then one of its latents. Where
     activations are split by head and a site names none, it reads the heads side by side."""
@@ -59,7 +61,8 @@ class Intervention:
 
     def rows(self, index: Int[Tensor, " example"]) -> "Intervention":
         """Return the intervention on a subset (or repetition) of the prompts it was made for."""
-        if not self.per_example and self.gate is None and self.positions is None and self.since is None:
+        by_prompt = {name: getattr(self, name) for name in ("gate", "positions", "since", "tokens")}
+        if not self.per_example and all(part is None for part in by_prompt.values()):
             return self
 
         def take(part: Tensor | None) -> Tensor | None:
@@ -68,13 +71,7 @@ class Intervention:
         payloads = self.payloads
         if self.per_example:
             payloads = tuple(payload[index.to(payload.device)] for payload in payloads)
-        return replace(
-            self,
-            payloads=payloads,
-            gate=take(self.gate),
-            positions=take(self.positions),
-            since=take(self.since),
-        )
+        return replace(self, payloads=payloads, **{name: take(part) for name, part in by_prompt.items()})
 
     def edits(self) -> dict[str, Edit]:
         """Return what it does to each hook point, for `hooks.edited`."""
@@ -139,10 +136,11 @@ class Intervention:
             )
 
     def _untouched(self, site: Site, values: Tensor, *, n_pos: int) -> Bool[Tensor, "..."] | None:
-        """Return where closed gates and shared prefixes keep the values of a site, broadcastable to them."""
-        kept: Tensor | None = None
+        """Return where gates, tokens and shared prefixes keep the values of a site, broadcastable to them."""
+        kept = None if self.tokens is None else ~self._selected(site, values, self.tokens, n_pos=n_pos)
         if self.gate is not None:
-            kept = ~self.gate.to(values.device).view(-1, *[1] * (values.ndim - 1))
+            shut = ~self.gate.to(values.device).view(-1, *[1] * (values.ndim - 1))
+            kept = shut if kept is None else kept | shut
         if self.since is None:
             return kept
         since = self.since.to(values.device).view(-1, *[1] * (values.ndim - 1))
@@ -154,6 +152,16 @@ class Intervention:
             position = torch.as_tensor(at, device=values.device).remainder(n_pos).view(-1, *[1] * (values.ndim - 1))
         early = position < since
         return early if kept is None else kept | early
+
+    def _selected(self, site: Site, values: Tensor, tokens: Tensor, *, n_pos: int) -> Bool[Tensor, "..."]:
+        """Return the tokens to act on, broadcastable to the values of a site."""
+        if tokens.shape[1] != n_pos:
+            raise ValueError(f"{self.name!r} selects among {tokens.shape[1]} tokens, and the activation has {n_pos}")
+        chosen = tokens.to(values.device)
+        if site.position is not None:
+            return chosen[:, site.position].view(-1, *[1] * (values.ndim - 1))
+        heads = [1] * int(site.by_query and site.head is None)  # stand before the queries
+        return chosen.view(len(chosen), *heads, n_pos, *[1] * (values.ndim - 2 - len(heads)))
 
 
 @dataclass(frozen=True)
@@ -191,10 +199,16 @@ def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> 
         raise ValueError(f"the payload of {name!r} at {site} holds NaN or inf")
     if intervention.op is Op.PROJECT_OUT and site.latent is not None:
         raise ValueError(f"{name!r} projects a direction out at {site}, which is one number; scale it by 0 instead")
+    if intervention.op is Op.CLAMP and site.latent is not None:
+        raise ValueError(f"{name!r} clamps a projection at {site}, which is one number; replace it instead")
+    if intervention.op is Op.CLAMP and (payload.square().sum(-1) == 0).any():
+        raise ValueError(f"{name!r} clamps a projection on a payload of length zero at {site}, which has no direction")
     if intervention.positions is not None and site.position is not None:
         raise ValueError(
             f"{name!r} has a position for each prompt, and its site {site} has one of its own; give one or the other"
         )
+    if intervention.tokens is not None and intervention.positions is not None:
+        raise ValueError(f"{name!r} has a position for each prompt, and tokens to act on; give one or the other")
     if intervention.codec is not None and site.by_query and site.head is None:
         raise ValueError(
             f"{name!r} has a codec at {site}, where there is no activation per token to encode; take one at another "
@@ -204,33 +218,3 @@ def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> 
         raise ValueError(
             f"{name!r} changes all latents at {site.hook}, and latent {site.latent} too; give one of these"
         )
-
-
-def require_intervention(
-    model: HookedModel, intervention: Intervention, *, n_examples: int | None = None, n_pos: int | None = None
-) -> None:
-    """Refuse an intervention that the model, or these prompts, cannot take.
-
-    Raises: ValueError, for a site the model has not (as `hooks.require_site`) or that takes no edits, a position
-        outside the prompts, tensors for another number of prompts, or a gate that is closed for every prompt.
-    """
-    name = intervention.name
-    if intervention.gate is not None and not intervention.gate.any():
-        raise ValueError(f"the gate of {name!r} is closed for every prompt, so it would touch nothing")
-    for site in intervention.sites:
-        require_site(model, site)
-        require_editable(model, site.hook)
-        if n_pos is not None and site.position is not None and not -n_pos <= site.position < n_pos:
-            raise ValueError(f"{name!r} acts at position {site.position}, outside prompts of {n_pos} tokens")
-    at = intervention.positions
-    if n_pos is not None and at is not None and bool(((at < -n_pos) | (at >= n_pos)).any()):
-        bad = at[(at < -n_pos) | (at >= n_pos)].tolist()
-        raise ValueError(f"{name!r} acts at position {bad[0]}, outside prompts of {n_pos} tokens")
-    if n_examples is None:
-        return
-    held = {"gate": intervention.gate, "positions": at, "since": intervention.since}
-    if intervention.per_example:
-        held |= {f"payload at {s}": p for s, p in zip(intervention.sites, intervention.payloads, strict=True)}
-    for what, value in held.items():
-        if value is not None and (value.ndim == 0 or len(value) != n_examples):
-            raise ValueError(f"{what} of {name!r} is for {tuple(value.shape)[:1]} prompts, and there are {n_examples}")

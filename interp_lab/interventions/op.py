@@ -23,29 +23,59 @@ class Op(StrEnum):
     """Multiply by the payload."""
     PROJECT_OUT = "project out"
     """Remove the component along the payload (directional ablation)."""
+    CLAMP = "clamp"
+    """Set the component along the payload to the payload itself; what is orthogonal to it stays."""
 
 
-def apply_op(op: Op, activation: Float[Tensor, "..."], payload: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def apply_op(
+    op: Op,
+    activation: Float[Tensor, "..."],
+    payload: Float[Tensor, "..."],
+    *,
+    coefficient: Float[Tensor, "..."] | None = None,
+    squared: Float[Tensor, "..."] | None = None,
+) -> Float[Tensor, "..."]:
     """Return the activation after one operation, in its own shape.
 
-    Raises: ValueError, if the payload does not broadcast to the activation, or a direction to project out is zero.
+    Args:
+        coefficient: multiplies a payload that is added or clamped to, broadcastable to the activation (`None` is 1);
+            zero clamps the component along the payload to zero. Other operations take none.
+        squared: `squared_length` of the payload, where it is known; it spares the check.
+
+    Raises: ValueError, if the payload does not broadcast to the activation, or if a direction to project out or to
+        clamp along is zero.
     """
     try:
-        payload = payload.expand_as(activation)
+        whole = payload.expand_as(activation)
     except RuntimeError as error:
         raise ValueError(
             f"a payload of shape {tuple(payload.shape)} does not fit an activation of shape {tuple(activation.shape)}"
         ) from error
     if op is Op.REPLACE:
-        return payload
+        return whole
     if op is Op.ADD:
-        return activation + payload
+        return activation + (payload if coefficient is None else coefficient * payload)
     if op is Op.SCALE:
         return activation * payload
-    squared = payload.square().sum(-1, keepdim=True)
+    if payload.ndim == 0 or payload.shape[-1] != activation.shape[-1]:
+        payload = whole
+    if squared is None:
+        squared = squared_length(payload)
+    share = (activation * payload).sum(-1, keepdim=True) / squared
+    if op is Op.CLAMP:
+        share = share - (1 if coefficient is None else coefficient)
+    return activation - payload * share
+
+
+def squared_length(direction: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch 1"]:
+    """Return the squared length of directions to project out, or to clamp along.
+
+    Raises: ValueError, if one is zero.
+    """
+    squared = direction.square().sum(-1, keepdim=True)
     if (squared == 0).any():
-        raise ValueError("cannot project out a direction of length zero")
-    return activation - payload * ((activation * payload).sum(-1, keepdim=True) / squared)
+        raise ValueError("cannot project out, or clamp along, a direction of length zero")
+    return squared
 
 
 def apply_to_latents(

@@ -64,8 +64,8 @@ def _clash(one: Intervention, other: Intervention, *, n_pos: int) -> tuple[Site,
         for later in other.sites:
             latents_apart = one.codec is other.codec  # of two dictionaries the same number means two things
             if _share_axes(site, later, latents_apart=latents_apart):
-                there = _meet(_at(one, site), _at(other, later), n_pos=n_pos)
-                if bool((there & _both_gates(one.gate, other.gate)).any()):
+                there = _acts(one, site, n_pos=n_pos) & _acts(other, later, n_pos=n_pos)
+                if bool(there.any()):
                     return site, later
     return None
 
@@ -77,8 +77,15 @@ def _share_axes(one: Site, other: Site, *, latents_apart: bool = True) -> bool:
     return one.hook == other.hook and heads and latents
 
 
-def _at(intervention: Intervention, site: Site) -> At:
-    return intervention.positions if site.position is None else site.position
+def _acts(intervention: Intervention, site: Site, *, n_pos: int) -> Bool[Tensor, "*batch pos"]:
+    """Return where it acts at a site, with an axis of prompts where these differ."""
+    at = intervention.positions if site.position is None else site.position
+    acts = torch.ones(n_pos, dtype=torch.bool)
+    if at is not None:
+        acts = torch.arange(n_pos) == torch.as_tensor(at).cpu().remainder(n_pos)[..., None]
+    if intervention.tokens is not None:
+        acts = acts & intervention.tokens.cpu()
+    return acts if intervention.gate is None else acts & intervention.gate.cpu()[:, None]
 
 
 def _meet(one: At, other: At, *, n_pos: int) -> Bool[Tensor, "*batch"]:
@@ -87,8 +94,3 @@ def _meet(one: At, other: At, *, n_pos: int) -> Bool[Tensor, "*batch"]:
         return torch.tensor(True)
     first, second = (torch.as_tensor(at).cpu().remainder(n_pos) for at in (one, other))
     return first == second
-
-
-def _both_gates(one: Bool[Tensor, " batch"] | None, other: Bool[Tensor, " batch"] | None) -> Bool[Tensor, "*batch"]:
-    gates = [gate.cpu() for gate in (one, other) if gate is not None]
-    return torch.stack(gates).all(0) if gates else torch.tensor(True)

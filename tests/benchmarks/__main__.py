@@ -18,6 +18,7 @@ from tests.benchmarks import (
     saes,
     similarity,
     statistics,
+    steering,
 )
 from tests.benchmarks.harness import measure
 
@@ -32,6 +33,7 @@ MODULES = (
     saes,
     similarity,
     statistics,
+    steering,
 )
 """Each with its `comparisons`."""
 

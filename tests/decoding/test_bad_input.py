@@ -100,6 +100,16 @@ class TestSteers:
         with pytest.raises(ValueError, match=r"two steers are called 'shift \(all\)'"):
             decode(model, PROMPTS, FOUR, steers=[Steer(shift()), Steer(shift())])
 
+    def test_with_tokens_of_its_own(self):
+        chosen = shift(tokens=torch.ones(3, 5, dtype=torch.bool))
+        with pytest.raises(ValueError, match="has tokens per prompt; while decoding, `where` says which tokens"):
+            Steer(chosen)
+
+    def test_along_a_direction_of_length_zero(self, model):
+        cut = Intervention((Site(HOOK),), Op.PROJECT_OUT, (torch.zeros(16),), "cut")
+        with pytest.raises(ValueError, match="cannot project out, or clamp along, a direction of length zero"):
+            decode(model, PROMPTS, FOUR, steers=[Steer(cut)])
+
     def test_with_nan_coefficients(self):
         with pytest.raises(ValueError, match="coefficients of 'shift' hold NaN or inf"):
             Steer(shift(), coefficients=torch.tensor([1.0, float("nan")]))

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from interp_lab.decoding import DecodingSettings, Steer, decode, stream
@@ -62,10 +63,51 @@ def test_without_a_cache_every_step_runs_everything(model):
     assert counted[-1] > 20 * flops_of_each_step(model)[-1]
 
 
-def test_a_steered_step_costs_no_more(model):
-    """Adding and auditing are elementwise: no multiply-adds in matrix products."""
-    steer = Steer(Intervention((Site("blocks.1.hook_resid_post"),), Op.ADD, (torch.ones(48).cumsum(0),), "steer"))
+def steering(op, n_layers, **options):
+    sites = tuple(Site(f"blocks.{layer}.hook_resid_post") for layer in range(n_layers))
+    return Steer(Intervention(sites, op, (torch.ones(48).cumsum(0),) * n_layers, "steer"), **options)
+
+
+@pytest.mark.parametrize("op", [Op.ADD, Op.CLAMP, Op.PROJECT_OUT])
+def test_a_steered_step_costs_no_matrix_product(model, op):
+    """In all layers, with a coefficient per row, audited: elementwise, all of it (bounded below)."""
+    steer = steering(op, SHAPE["n_layers"], coefficients=torch.linspace(0.1, 1, BATCH))
     assert flops_of_each_step(model, steers=[steer]) == flops_of_each_step(model)
+
+
+class Written(TorchDispatchMode):
+    """Numbers that operations write, views left out."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        views = [part.alias_info is not None and not part.alias_info.is_write for part in func._schema.returns]
+        if not any(views) and isinstance(out, torch.Tensor) and out.is_floating_point():
+            self.numbers += out.numel()
+        return out
+
+
+def written_per_token(model, steers):
+    """Per row, in a step of one token each: the third, when all that is prepared once is there."""
+    under_way = stream(model, prompts(), DecodingSettings(max_new_tokens=N_NEW, stop_tokens=()), steers=steers)
+    next(under_way), next(under_way)
+    with Written() as counter:
+        next(under_way)
+    return counter.numbers / BATCH
+
+
+@pytest.mark.parametrize(
+    ("op", "vectors"), [(Op.ADD, 3), (Op.PROJECT_OUT, 5), (Op.CLAMP, 5)], ids=["add", "project out", "clamp"]
+)
+@pytest.mark.parametrize("options", [{}, {"coefficients": torch.linspace(0.1, 1, BATCH)}], ids=["plain", "doses"])
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_a_steered_token_writes_a_few_vectors_per_layer(op, vectors, options, n_layers):
+    """A copy, the sum (or two products, and the difference) and the change for the audit; and a few numbers."""
+    model = tiny_model(normalization_type="LNPre", **SHAPE)
+    added = written_per_token(model, [steering(op, n_layers, **options)]) - written_per_token(model, [])
+    share = op is Op.PROJECT_OUT and bool(options)  # part of the way is one vector more
+    assert 2 * 48 * n_layers <= added <= ((vectors + share) * 48 + 6) * n_layers
 
 
 def test_rows_that_have_stopped_cost_nothing(model):

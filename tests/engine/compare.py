@@ -23,6 +23,7 @@ def plain(intervention, n_prompts):
             "payload": [payload[row] if intervention.per_example else payload for row in each],
             "open": [intervention.gate is None or bool(intervention.gate[row]) for row in each],
             "since": [0] * n_prompts if intervention.since is None else intervention.since.tolist(),
+            "tokens": None if intervention.tokens is None else intervention.tokens.tolist(),
             "codec": None if codec is None else (codec.encode, codec.decode),
         }
         for site, payload in zip(intervention.sites, intervention.payloads, strict=True)

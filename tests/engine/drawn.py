@@ -69,23 +69,34 @@ class Draw:
         sites = [self.site(has_position=not own_positions and self.chance(0.5)) for _ in range(1 + self.below(3))]
         sites = tuple(dict.fromkeys(sites))
         vectors = all(site.latent is None for site in sites)
-        ops = [Op.REPLACE, Op.SCALE, Op.ADD, *([Op.PROJECT_OUT] if vectors else [])]
+        ops = [Op.REPLACE, Op.SCALE, Op.ADD, *([Op.PROJECT_OUT, Op.CLAMP] if vectors else [])]
         op, per_example = ops[self.below(len(ops))], self.chance(0.5)
-        if op is Op.PROJECT_OUT and any("scores" in site.hook or "scale" in site.hook for site in sites):
+        along = (Op.PROJECT_OUT, Op.CLAMP)
+        if op in along and any("scores" in site.hook or "scale" in site.hook for site in sites):
             op = Op.SCALE  # masked scores are infinite, and a scale is no vector
         if op is Op.ADD and any(site.hook.endswith("hook_scale") for site in sites):
             op = Op.SCALE
         payloads = tuple(
             self.payload(site, op, self.shape(site, own_positions, per_example), per_example) for site in sites
         )
-        if op is Op.PROJECT_OUT:
+        if op in along:
             payloads = tuple(payload if payload.ndim else payload.reshape(1) for payload in payloads)
         gate = torch.rand(n, generator=self.generator) < 0.6 if self.chance(0.3) else None
         if gate is not None:
             gate[self.below(n)] = True
         positions = torch.tensor([self.position() for _ in range(n)]) if own_positions else None
         since = torch.tensor([self.position() for _ in range(n)]) if self.chance(0.3) else None
-        return Intervention(sites, op, payloads, name, per_example, gate=gate, positions=positions, since=since)
+        tokens = None if own_positions or self.chance(0.6) else self.selected(sites, gate)
+        settings = {"gate": gate, "positions": positions, "since": since, "tokens": tokens}
+        return Intervention(sites, op, payloads, name, per_example, **settings)
+
+    def selected(self, sites, gate):
+        """Some of the tokens, of which every site has one in a prompt that is open."""
+        tokens = torch.rand(self.tokens.shape, generator=self.generator) < 0.4
+        row = 0 if gate is None else int(gate.nonzero()[0])
+        for site in sites:
+            tokens[row, -1 if site.position is None else site.position] = True
+        return tokens
 
     def shape(self, site, own_positions, per_example):
         at = Site(site.hook, head=site.head, position=0 if own_positions else site.position, latent=site.latent)

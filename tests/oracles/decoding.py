@@ -32,6 +32,32 @@ def edited(value, edit, prompt_length):
     return value
 
 
+def literal_steered(model, prompt, n_new, *, hook, change):
+    """As `literal_decode`, with one hook that walks over the tokens one by one.
+
+    change: function(vector, position, sequence, prompt length) -> the vector afterwards, or None where it does not act.
+    Returns generated ids, logits that each was chosen from, and the length of the change by position, where it acted.
+    """
+    sequence, steps, lengths = list(prompt), [], {}
+
+    def walk(value, hook):
+        value = value.clone()
+        for position in range(len(sequence)):
+            before = value[0, position].clone()
+            after = change(before, position, sequence, len(prompt))
+            if after is not None:
+                value[0, position] = after
+                lengths[position] = float((after - before).norm())
+        return value
+
+    for _ in range(n_new):
+        with torch.no_grad(), model.hooks(fwd_hooks=[(hook, walk)]):
+            logits = model(torch.tensor([sequence]))[0, -1]
+        steps.append(logits)
+        sequence.append(int(logits.argmax()))
+    return sequence[len(prompt) :], torch.stack(steps), lengths
+
+
 def literal_sample(logits, *, temperature, uniform, top_k=None, top_p=None):
     """The id whose slice of the cumulative distribution, in order of id, holds the uniform number."""
     weights = {token: math.exp(float(logit - logits.max()) / temperature) for token, logit in enumerate(logits)}

@@ -6,10 +6,11 @@ Literal on purpose, and without interp_lab. What is done to one hook point is a 
     head       index on the head axis, or None
     positions  for each prompt the position (absolute; a query position of patterns and scores), or None for all of them
     latent     index on the last axis, or on the codec's latents, or None
-    op         "replace", "add", "scale" or "project out"
+    op         "replace", "add", "scale", "project out" or "clamp"
     payload    for each prompt a tensor that broadcasts to what is indexed
     open       for each prompt whether it is touched at all
     since      for each prompt the first position that is touched
+    tokens     for each prompt and position whether it is touched, or left out
     codec      (encode, decode) or None
 
 An intervention is a list of these. At one hook point they follow each other in the order of the list; under a codec
@@ -80,12 +81,12 @@ def index_of(edit, row, n_axes, by_query):
 
 
 def touched(edit, row, view, n_pos, by_query):
-    """Which entries of a view lie at or behind the first position that is touched."""
+    """Which entries of a view lie at or behind the first position that is touched, among the tokens to touch."""
+    tokens = edit.get("tokens")
+    late = torch.tensor([at >= edit["since"][row] and (tokens is None or bool(tokens[row][at])) for at in range(n_pos)])
     if edit["positions"] is not None:
-        position = edit["positions"][row] % n_pos
-        return torch.tensor(position >= edit["since"][row])
+        return late[edit["positions"][row] % n_pos]
     axis = 1 if by_query and edit["head"] is None else 0
-    late = torch.arange(n_pos) >= edit["since"][row]
     return late.reshape([n_pos if nth == axis else 1 for nth in range(view.ndim)])
 
 
@@ -97,6 +98,9 @@ def operated(op, value, payload):
     if op == "scale":
         return value * payload
     payload = payload.expand_as(value)
+    if op == "clamp":
+        unit = payload / payload.norm(dim=-1, keepdim=True)
+        return value - unit * (value * unit).sum(-1, keepdim=True) + payload
     return value - payload * (value * payload).sum(-1, keepdim=True) / (payload * payload).sum(-1, keepdim=True)
 
 

@@ -1,0 +1,110 @@
+"""Measuring settings on the splits of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from interp_lab.claims import Split
+from interp_lab.experiment import Steps
+from interp_lab.interventions import Intervention
+from interp_lab.steering.choice import Choice, choose
+from interp_lab.steering.config import SteeringConfig
+from interp_lab.steering.controls import Comparing, Controls, Doses
+from interp_lab.steering.costs import Costs, costs_of
+from interp_lab.steering.drawn import Drawn
+from interp_lab.steering.material import Material
+from interp_lab.steering.measured import Scale, Steered, Target, steered
+from interp_lab.steering.plan import Plan
+from interp_lab.steering.where import Prompted
+from interp_lab.types import HookedModel
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Measures settings of a plan."""
+
+    model: HookedModel
+    config: SteeringConfig
+    drawn: Drawn
+    material: Material
+    plan: Plan
+    target: Target
+    told: Steps
+
+    @property
+    def unit(self) -> str:
+        """Of the target."""
+        return self.target.unit or self.target.of(self.model, self.drawn.prompts[Split.REPORT]).unit
+
+    def both(self, split: Split, settings: Sequence[int]) -> tuple[Steered, Costs]:
+        """Measure effects and prices; to choose by, capabilities only of settings within the budget for KL."""
+        self.say(f"{len(settings)} settings, {split} split")
+        effects = self.steered(split, settings)
+        self.say(f"their price, {split} split")
+        only = self._affordable if split is Split.SELECT else None
+        neutral = self.drawn.neutral[split]
+        costs = costs_of(self.model, self.config, settings, split=split, neutral=neutral, make=self.make, capable=only)
+        return effects, costs
+
+    def steered(self, split: Split, settings: Sequence[int]) -> Steered:
+        """Measure the target under settings."""
+        prompts = self.drawn.prompts[split]
+        made, metric = self.make(settings, prompts.batch), self.target.of(self.model, prompts)
+        return steered(self.model, prompts, made, metric, memory_budget=self.config.memory_budget)
+
+    def held_out(self, settings: Sequence[int]) -> Steered | None:
+        """Measure the target on held-out templates; `None` if there are none."""
+        return self.steered(Split.HELD_OUT, settings) if Split.HELD_OUT in self.drawn.prompts else None
+
+    def make(self, settings: Sequence[int], batch: Prompted) -> list[Intervention]:
+        """Return the interventions of settings on a batch."""
+        return self.material.of_settings(self.model, self.plan, settings, batch)
+
+    def beside(self, choices: Sequence[Choice]) -> tuple[dict[int, Controls], dict[int, Doses]]:
+        """Measure what stands beside the settings that lead: controls by sign, and by family at every dose."""
+        self.say("controls")
+        comparing = Comparing(self.model, self.config, self.material, self.drawn, self.target)
+        leads = {choice.sign: choice.leading for choice in choices if choice.leading is not None}
+        controls, families = {}, set[int]()
+        for sign, setting in leads.items():
+            family = int(self.plan.family_of[setting])
+            families.add(family)
+            coefficient = self.plan.settings[setting].coefficient
+            controls[sign] = comparing.controls(self.plan.families[family], coefficient, sign=sign)
+        self.say("controls, dose by dose")
+        return controls, {family: comparing.doses(self.plan.families[family]) for family in sorted(families)}
+
+    def say(self, what: str) -> None:
+        """Tell what is next."""
+        self.told.next(what)(0, 1, what)
+
+    def _affordable(self, kl: Float[np.ndarray, " setting"]) -> list[int]:
+        return np.flatnonzero(kl <= self.config.budget.kl).tolist()
+
+
+def chosen(
+    select: Steered,
+    costs: Costs,
+    scale: Scale,
+    *,
+    config: SteeringConfig,
+    among: Bool[np.ndarray, " setting"] | None = None,
+) -> tuple[Choice, ...]:
+    """Return what the selection split chooses, for each sign; see `choice.choose`."""
+    effect, tolerance = select.changes(scale).mean(-1), config.tolerance * whole(select, scale)
+    kl = costs.kl.mean(-1)
+    return choose(effect, kl, costs.worst_loss, budget=config.budget, tolerance=tolerance, among=among)
+
+
+def whole(of: Steered, scale: Scale) -> float:
+    """Return what shares of effects are shares of: the possible range, or how much prompts vary unsteered."""
+    return 2.0 if scale == "share" else float(of.baseline.std())
+
+
+def choices_by_direction(
+    plan: Plan, select: Steered, costs: Costs, scale: Scale, *, config: SteeringConfig
+) -> dict[str, tuple[Choice, ...]]:
+    """Return what the selection split chooses among the settings of each direction."""
+    return {name: chosen(select, costs, scale, config=config, among=plan.uses(name)) for name in plan.directions}
