@@ -27,7 +27,7 @@ class Budget(Config):
     kl: Annotated[float, Field(gt=0)] = 0.1
     """Mean divergence of next-token predictions on neutral text, KL(unsteered || steered) (nats per token)."""
     capability_loss: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """Largest fall in accuracy on any capability (share of prompts)."""
+    """Largest fall in accuracy on any capability: share of prompts whose likeliest next token is a right answer."""
 
 
 class SteeringConfig(ModelConfig):
@@ -54,17 +54,29 @@ class SteeringConfig(ModelConfig):
     layers: Annotated[tuple[int | tuple[int, ...] | str, ...], Field(min_length=1)] = (0, 1, 2, 3, "all")
     """Where to steer, each alone: a layer, several at once (`[1, 2]`), `all`, or `writes L`: the direction of layer L
     at everything that writes to the residual stream."""
-    hows: Annotated[tuple[HowName, ...], Field(min_length=1)] = ("add",)
+    hows: Annotated[tuple[HowName, ...], Field(min_length=1)] = ("add", "clamp")
     """Add the direction, clamp the projection on it, or ablate it (which has no coefficient)."""
-    wheres: Annotated[tuple[str, ...], Field(min_length=1)] = ("all", "last")
+    wheres: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
     """At which tokens: `all` (but special ones), `all+bos`, `last` (of the prompt: it predicts the answer), `from K`,
-    or `tokens WORD ...`; see `steering.setting`."""
+    or `tokens WORD ...`; see `steering.setting`. A setting that hardly ever acts on neutral text has a low mean price:
+    compare what it costs where it acts."""
     gates: Annotated[tuple[GateName | None, ...], Field(min_length=1)] = (None,)
     """Act only on tokens whose activation is like that of texts that show the trait, on either side: `projection` or
     `similarity`, fitted on the contrast texts and neutral ones; `null` acts on all."""
     gate_percentile: Annotated[float, Field(ge=0, le=100)] | None = 95.0
     """Of neutral tokens, for which a gate stays closed; `None` puts its threshold midway between the means."""
-    coefficients: Annotated[tuple[float, ...], Field(min_length=1)] = (-4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0)
+    coefficients: Annotated[tuple[float, ...], Field(min_length=1)] = (
+        -2.0,
+        -1.0,
+        -0.7,
+        -0.5,
+        -0.3,
+        0.3,
+        0.5,
+        0.7,
+        1.0,
+        2.0,
+    )
     """Multiples of the gap between the two sides along the direction; 0 is always measured, and need not be here."""
     target: TargetName = "share"
     """`share`: of the possible range, 2 P(positive answer) / P(either) - 1, from -1 to 1; `log_odds`: nats. A target of

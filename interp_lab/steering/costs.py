@@ -35,7 +35,7 @@ class Costs(Kept):
     """KL over what is predicted from the first such token on; NaN where there is none."""
     templates: Shaped[np.ndarray, " document"]
     right: Float[np.ndarray, "capability setting question"]
-    """Whether the right answer is likelier than the wrong ones; NaN for settings that were left out."""
+    """Whether the likeliest token of the whole vocabulary is a right answer; NaN for settings that were left out."""
     clean_right: Float[np.ndarray, "capability question"]
     """The same of the unsteered model."""
 
@@ -94,4 +94,4 @@ def _capabilities(
         model, names, lambda batch: make(settings, batch) if settings else (), n, seed=config.seed, part=PARTS[split],  # ty: ignore[invalid-argument-type] - values of PARTS
         memory_budget=config.memory_budget,
     )  # fmt: skip
-    return found.right, found.clean_right
+    return found.top, found.clean_top

@@ -50,13 +50,16 @@ def effects_beside(measuring: Measuring, choices: Sequence[Choice]) -> SideEffec
     c, leads = measuring.config, [one.leading for one in choices if one.leading is not None]
     if c.side_effects is None or not leads:
         return None
-    plan = measuring.plan
-    family = plan.families[plan.family_of[leads[0]]]
-    given = [one for name, one in measuring.material.directions.items() if name not in c.methods]
+    plan, drawn = measuring.plan, measuring.drawn
+    setting, family = plan.settings[leads[0]], plan.families[plan.family_of[leads[0]]]
+    given = {name: one for name, one in measuring.material.directions.items() if name not in c.methods}
     method = next((one for one in c.methods if one == family.direction), "mean_difference")
+    leading = {c.trait: given[family.direction]} if family.direction in given else {}
+    seen = {*drawn.contrast.positive, *drawn.contrast.negative, *drawn.prompts[Split.SELECT].texts}
     return side_effects_of(
-        measuring.model, plan.settings[leads[0]], config=c.side_effects, read_at=family.place.read, method=method,
-        read=c.read, others=given, gate_percentile=c.gate_percentile, neutral=c.neutral, batch_size=c.batch_size,
+        measuring.model, setting, config=c.side_effects, read_at=family.place.read, method=method, read=c.read,
+        trait=c.trait, chosen={c.trait: abs(setting.coefficient)}, directions=leading, avoid=frozenset(seen),
+        others=tuple(given.values()), gate_percentile=c.gate_percentile, neutral=c.neutral, batch_size=c.batch_size,
         memory_budget=c.memory_budget, level=c.level, seed=c.seed,
         progress=measuring.told.next("side effects"),
     )  # fmt: skip
