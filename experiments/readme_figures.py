@@ -1,7 +1,7 @@
 """Draw the figures of the README into docs/figures (needs the dev extra, and a Chromium).
 
 Usage: python experiments/readme_figures.py [NAME ...], of heads, patching, circuit, lens, probe, attribution, effects,
-features and frontier; all without a name. `frontier` trains six autoencoders, nine minutes of one core.
+features, frontier and steering; all without a name. `frontier` trains six autoencoders, nine minutes of one core.
 """
 
 import shutil
@@ -94,6 +94,12 @@ def frontier() -> str:
     return result.summary()
 
 
+def steering() -> str:
+    result = load_experiment(HERE / "configs/steer_sentiment.yaml").run()
+    result.figures()["pareto"].write_image(FOLDER / "steering_pareto.png", scale=2)
+    return result.summary()
+
+
 DRAWN: dict[str, Callable[[], str]] = {
     "heads": heads,
     "patching": patching,
@@ -104,6 +110,7 @@ DRAWN: dict[str, Callable[[], str]] = {
     "effects": effects,
     "features": features,
     "frontier": frontier,
+    "steering": steering,
 }
 
 

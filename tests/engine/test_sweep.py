@@ -107,10 +107,10 @@ class TestIdentities:
         together = sweep(model, base, made, metric, mask=mask)
         for row in range(4):
             index = torch.tensor([row])
-            mine = [each.rows(index) for each in made if each.gate is None or each.gate[row]]
+            acts = [acts_on(each, row) for each in made]
+            mine = [each.rows(index) for each, does in zip(made, acts, strict=True) if does]
             alone = sweep(model, base[index], mine, metric.rows(index), mask=mask[index])
-            open_here = [each.gate is None or bool(each.gate[row]) for each in made]
-            np.testing.assert_allclose(alone.values[:, 0], together.values[open_here, row], atol=1e-9)
+            np.testing.assert_allclose(alone.values[:, 0], together.values[acts, row], atol=1e-9)
 
     def test_padding_is_as_if_it_were_not_there(self):
         """Of a model with relative positions: a padded prompt alone, without its padding, gives the same."""
@@ -122,6 +122,15 @@ class TestIdentities:
         metric = difference(model, base)[0].rows(torch.tensor([2]))
         alone = sweep(model, base[2:3, 5:], made, metric_at_end(metric))
         np.testing.assert_allclose(padded.values[:, 2], alone.values[:, 0], atol=1e-9)
+
+
+def acts_on(intervention, row):
+    """Whether it acts on a prompt at all of its sites, so that it may be made on that prompt alone."""
+    gate, tokens = intervention.gate, intervention.tokens
+    if gate is not None and not gate[row]:
+        return False
+    places = [slice(None) if site.position is None else site.position for site in intervention.sites]
+    return tokens is None or all(bool(tokens[row, place].any()) for place in places)
 
 
 def metric_at_end(metric):
