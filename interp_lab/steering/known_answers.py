@@ -108,7 +108,7 @@ def measured(*, factor: float = 1.0, constant: bool = False, budget: Budget | No
     """
     model = load_model(MODEL, "cpu")
     config = SteeringConfig(
-        model=MODEL, trait="sentiment", layers=(0, 1), wheres=("all", "last"), coefficients=(-1.0, 1.0),
+        model=MODEL, trait="sentiment", layers=(0, 1), hows=("add",), wheres=("all", "last"), coefficients=(-1.0, 1.0),
         target="log_odds", capabilities=(), budget=budget or Budget(kl=100.0), n_held_out=None,
     )  # fmt: skip
     tokens = _tokens(model, seed=0)

@@ -7,7 +7,7 @@ from interp_lab.steering.plan import Plan, planned
 
 
 def plan_of(*, made=("mean_difference",), given=None, **values) -> Plan:
-    return planned(SteeringConfig(**values), made=made, given=given or {}, n_layers=3)
+    return planned(SteeringConfig(**{"hows": ("add",)} | values), made=made, given=given or {}, n_layers=3)
 
 
 class TestPlan:
