@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Models here are small: with a thread per core the pools of torch and numpy wait for each other, and where anything else
 # runs on the machine that takes three times as long.
 
-.PHONY: demo test lint types tests notebooks figures bench clean
+.PHONY: demo test lint types tests scenarios notebooks docs figures bench clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml
@@ -26,10 +26,11 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) --editable '.[dev]'
 	@touch $@
 
-demo: $(READY)  ## score and ablate the heads of the bundled models; tables here, heatmaps in out/demo/index.html
-	@OMP_NUM_THREADS=1 $(BIN)/interp-lab demo --out out/demo
+demo: $(READY)  ## investigate the loan decisions of the bundled model; the page is out/demo/index.html
+	@rm -rf out/demo
+	@OMP_NUM_THREADS=1 $(BIN)/interp-lab investigate experiments/investigations/loans.yaml --quick --out out/demo
 
-test: lint types tests notebooks  ## all that must hold
+test: lint types tests notebooks docs  ## all that must hold
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -42,10 +43,17 @@ types: $(READY)
 tests: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses=auto --maxprocesses=4 --dist=loadfile --durations=10
 
+scenarios: $(READY)  ## the outcomes of whole investigations, minutes each; not part of `make test`
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/investigation --numprocesses=auto --maxprocesses=4 --dist=loadfile -m scenario --timeout=1200
+
 notebooks: $(READY)
 	rm -rf build/notebooks && mkdir -p build/notebooks
 	for page in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --output build/$${page%.py}.ipynb $$page || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 build/notebooks
+
+# Every page anew: what a page warned of must be said again. A reference to what does not exist is an error.
+docs: $(READY)  ## guides, course and reference, into build/docs/index.html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -n -W --keep-going -E -a -q -d build/doctrees docs build/docs
 
 figures: $(READY)  ## the README's figures, into docs/figures (needs a Chromium)
 	$(BIN)/python experiments/readme_figures.py
@@ -54,5 +62,5 @@ bench: $(READY)  ## times as ratios against reference implementations, interleav
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf build out .pytest_cache .ruff_cache
+	rm -rf build out docs/reference docs/course .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -type d -prune -exec rm -rf {} +

@@ -4,36 +4,25 @@ Usage: python experiments/mitigate_loans.py [--key.path=value ...]
 """
 
 import sys
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-import torch
-
 from interp_lab.config import parse_overrides
-from interp_lab.directions import contrast_activations, directions_of
-from interp_lab.interventions import Intervention, Op, applied
-from interp_lab.models import load_model
 from interp_lab.registry import load_experiment
-from interp_lab.stats import mean_interval
-from interp_lab.steering.traits import contrast_of
-from interp_lab.training.conduct import conduct_of
-from interp_lab.types import Site
+from interp_lab.reports import write_page
+
+CONFIG = Path(__file__).parent / "configs/steer_loans.yaml"
 
 
-def gap(model, prompts):  # noqa: ANN001, ANN201 - rejections where the neighbourhood is not favoured, less the others
-    share, side = prompts.share(), torch.tensor(prompts.sides).float()
-    return replace(share, unit="probability", data=(side,), score=lambda logits, side: side * share.score(logits))
+def main(arguments: list[str]) -> None:
+    out = Path("out") / f"{CONFIG.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    result = load_experiment(CONFIG, parse_overrides(arguments)).run(run_dir=out)
+    print(result.summary())
+    print(result.tables()["gap"].to_string(index=False, float_format="%.3f"))
+
+    command = f"python experiments/mitigate_loans.py {' '.join(arguments)}".strip()
+    print("figures:", write_page(out.with_suffix(".html"), CONFIG.stem, [result], reproduce=command))
 
 
-experiment = load_experiment(Path(__file__).parent / "configs/steer_loans.yaml", parse_overrides(sys.argv[1:]))
-model, c = load_model(experiment.config.model), experiment.config
-result = experiment.measure(model, target=gap)
-print(result.summary())
-place, texts = result.family(result.leading[-1]).place, contrast_of(c.trait, c.n_contrast, seed=c.seed, reserved=False)
-found = directions_of(contrast_activations(model, texts, tuple(dict.fromkeys(place.read))))
-vectors = tuple(found.at(hook).vector for hook in place.read)
-before = conduct_of(model, n_examples=240, seed=c.seed + 9, behaviours=["loans"])
-with applied(model, Intervention(tuple(map(Site, place.hooks)), Op.PROJECT_OUT, vectors, "ablation")):
-    after = conduct_of(model, n_examples=240, seed=c.seed + 9, behaviours=["loans"])
-for name, (values, templates) in {name: before.of(name) for name in before.values}.items():
-    print(f"{name}: {values.mean():.3f}; ablated, a change of {mean_interval(after.of(name)[0] - values, templates)}")
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,7 +1,8 @@
 """Draw the figures of the README into docs/figures (needs the dev extra, and a Chromium).
 
 Usage: python experiments/readme_figures.py [NAME ...], of heads, patching, circuit, lens, probe, attribution, effects,
-features, frontier and steering; all without a name. `frontier` trains six autoencoders, nine minutes of one core.
+features, frontier, steering, sweep and investigation; all without a name. `frontier` trains six autoencoders, nine
+minutes of a core.
 """
 
 import shutil
@@ -13,12 +14,17 @@ from tempfile import TemporaryDirectory
 from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
 from interp_lab.circuits import Circuits, CircuitsConfig
 from interp_lab.input_attribution import InputAttribution, InputAttributionConfig
+from interp_lab.investigation import investigate, read_investigation_config
+from interp_lab.investigation.answers import headline
+from interp_lab.investigation.figures import shrinkage
 from interp_lab.lenses import Lenses, LensesConfig
-from interp_lab.patching import Patching, PatchingConfig
 from interp_lab.probes import Probes, ProbesConfig
 from interp_lab.registry import load_experiment
 from interp_lab.sae.dashboard import write_dashboard
 from interp_lab.sae.features import FeatureStore
+from interp_lab.sweeps import read_definition
+from interp_lab.sweeps.driver import run_sweep
+from interp_lab.sweeps.settings import SweepSettings
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / "docs/figures"
@@ -32,7 +38,7 @@ def heads() -> str:
 
 
 def patching() -> str:
-    result = Patching(PatchingConfig(task="grammar/loans", n_pairs=48, n_held_out=24, n_random_sets=10)).run()
+    result = load_experiment(HERE / "configs/patch_loans.yaml").run()
     result.figures()["resid_pre denoise"].write_image(FOLDER / "patching.png", scale=2)
     return result.summary()
 
@@ -100,6 +106,23 @@ def steering() -> str:
     return result.summary()
 
 
+def sweep() -> str:
+    definition = read_definition(HERE / "sweeps/probe_regularisation.yaml")
+    with TemporaryDirectory() as scratch:
+        result = run_sweep(definition, SweepSettings(workers=2), Path(scratch) / "sweep")
+    result.figures()["held_out"].write_image(FOLDER / "sweep_held_out.png", scale=2)
+    return result.summary()
+
+
+def investigation() -> str:
+    config = read_investigation_config(HERE / "investigations/loans.yaml", effort="quick")
+    with TemporaryDirectory() as scratch:
+        found = investigate(config, Path(scratch) / "loans")
+        figure = next(one for title, one in shrinkage(found).items() if title.endswith("(probability)"))
+    figure.write_image(FOLDER / "investigation.png", scale=2)
+    return headline(found)
+
+
 DRAWN: dict[str, Callable[[], str]] = {
     "heads": heads,
     "patching": patching,
@@ -111,6 +134,8 @@ DRAWN: dict[str, Callable[[], str]] = {
     "features": features,
     "frontier": frontier,
     "steering": steering,
+    "sweep": sweep,
+    "investigation": investigation,
 }
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
+from interp_lab.folds import Fold
 from interp_lab.identity import WeightProcessing
 from interp_lab.types import nearest
 
@@ -108,6 +109,11 @@ class ModelConfig(Config):
     """Of the weights."""
     device: str | None = None
     """`None` takes a GPU if there is one."""
+    fold: Fold = "all"
+    """Which examples may be drawn: those to `search` on, the third that is `held_out`, or all. What a text says decides
+    where it belongs, whatever seed, file or number draws it, so that nothing that is drawn in one fold is ever drawn in
+    the other; see `interp_lab.folds`. Sweeps search in one and report in the other. In one fold, artefacts of other
+    runs are used only if they were made in `search`."""
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from interp_lab.bibliography import Source
 from interp_lab.claims import Claim
+from interp_lab.folds import Fold, beyond_now, seen_now
 from interp_lab.identity import ModelIdentity
 from interp_lab.types import HookedModel
 
@@ -64,6 +65,10 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     """UTC, ISO 8601."""
+    fold: Fold = "all"
+    """What was made in it, `folds.require_made_in` lets others use or not; `all` where nothing is known."""
+    beyond_fold: tuple[str, ...] = ()
+    """In one fold: what was used that says nothing of a fold, and may have read texts of both."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for `provenance.json`."""
@@ -74,13 +79,14 @@ class Provenance:
         """Rebuild from `as_dict`."""
         sources = tuple(Source(**source) for source in data["sources"])
         values: dict[str, Any] = {**data, "model": ModelIdentity.from_dict(data["model"]), "sources": sources}
+        values["beyond_fold"] = tuple(data.get("beyond_fold", ()))
         return cls(**values)
 
 
 def provenance(
     experiment: str, model: ModelIdentity, *, seed: int, device: str, dtype: str, sources: Sequence[Source] = ()
 ) -> Provenance:
-    """Collect provenance now: commit, package versions and time are read from the surroundings."""
+    """Collect provenance now: commit, package versions, time and fold are read from the surroundings."""
     return Provenance(
         experiment=experiment,
         model=model,
@@ -91,6 +97,8 @@ def provenance(
         commit=git_commit(Path(__file__).parent),
         versions=package_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fold=seen_now(),
+        beyond_fold=beyond_now(),
     )
 
 

@@ -1,5 +1,6 @@
 """Which model something was made on, and under which weight processing."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -56,6 +57,23 @@ class WeightProcessing:
         return "+".join(f.name for f in fields(self) if getattr(self, f.name))
 
 
+def steps_seen_at(hook: str) -> frozenset[str]:
+    """Return the steps of weight processing that change activations at a hook point.
+
+    Folding LayerNorm weights changes only what is between a norm and the maps that read it; centring changes what
+    is written to the residual stream; value biases move from values to the output of attention; centring the
+    unembedding changes nothing before the logits. At a hook point that is none of these, every step may matter.
+    """
+    last = hook.rpartition(".")[2]
+    if last.startswith(("hook_resid", "hook_embed", "hook_pos_embed")) or last in ("hook_attn_out", "hook_mlp_out"):
+        return frozenset({"center_writing_weights"})
+    if ".attn." in hook and last in ("hook_z", "hook_v"):
+        return frozenset({"fold_value_biases"})
+    if (".mlp." in hook and last in ("hook_pre", "hook_post")) or last in ("hook_q", "hook_k", "hook_pattern"):
+        return frozenset()
+    return frozenset(step.name for step in fields(WeightProcessing))
+
+
 @dataclass(frozen=True)
 class ModelIdentity:
     """Which model, under which weight processing: what two artefacts must share before they meet."""
@@ -67,12 +85,20 @@ class ModelIdentity:
     d_model: int
     d_vocab: int
 
-    def require_same(self, other: "ModelIdentity", *, what: str) -> None:
+    def require_same(self, other: "ModelIdentity", *, what: str, hooks: Sequence[str] | None = None) -> None:
         """Refuse to combine `what` (made on `other`) with this model.
+
+        Args:
+            hooks: where `what` belongs; steps of the weight processing that leave activations there alone may differ.
+                `None` compares every step.
 
         Raises: ValueError, naming each field that differs and the way out.
         """
         differing = [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
+        if hooks is not None and "processing" in differing:
+            seen = frozenset[str]().union(*(steps_seen_at(hook) for hook in hooks))
+            if not seen.intersection(self.processing.difference(other.processing)):
+                differing.remove("processing")
         if not differing:
             return
         told = "; ".join(f"{name}: {getattr(other, name)}, not the model's {getattr(self, name)}" for name in differing)

@@ -21,6 +21,18 @@ class Entry:
 
 
 EXPERIMENTS: Mapping[str, Entry] = {
+    "behaviour": Entry(
+        "interp_lab.behaviour.experiment:Behaves",
+        "interp_lab.behaviour.config:BehaviourConfig",
+        "interp_lab.behaviour.result:BehaviourResult",
+        "Is there anything to explain: does the prompt decide the answer, beyond what an untrained model does?",
+    ),
+    "audit": Entry(
+        "interp_lab.audit.experiment:Audit",
+        "interp_lab.audit.config:AuditConfig",
+        "interp_lab.audit.result:AuditResult",
+        "Which attributes of the input decide the answer, alone or together, and for what do they stand in?",
+    ),
     "attention_heads": Entry(
         "interp_lab.attention.experiment:AttentionHeads",
         "interp_lab.attention.config:AttentionHeadsConfig",
@@ -87,6 +99,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.similarity.superposition.result:SuperpositionResult",
         "When does a layer hold more features than it has dimensions, and does a dictionary find them again?",
     ),
+    "activations": Entry(
+        "interp_lab.sae.extraction.experiment:Extraction",
+        "interp_lab.sae.extraction.config:ExtractionConfig",
+        "interp_lab.sae.extraction.result:ExtractionResult",
+        "What are the activations of some hook points on a text? Written to disk, for whoever trains on them.",
+    ),
     "sae_training": Entry(
         "interp_lab.sae.experiment:SaeTraining",
         "interp_lab.sae.config:SaeTrainingConfig",
@@ -116,6 +134,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.steering.config:SteeringConfig",
         "interp_lab.steering.result:SteeringResult",
         "How far does a direction move a trait, at which price, and farther than directions that have no meaning?",
+    ),
+    "sweep": Entry(
+        "interp_lab.sweeps.experiment:Sweep",
+        "interp_lab.sweeps.config:SweepConfig",
+        "interp_lab.sweeps.result:SweepResult",
+        "Which setting of a search space does best, and does it still on examples that no trial saw?",
     ),
     "train-organism-attn": Entry(
         "interp_lab.training.attn:TrainOrganismAttn",
@@ -151,6 +175,7 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.sae.evaluation.known_answers:rows",
     "interp_lab.sae.causal.known_answers:rows",
     "interp_lab.steering.known_answers:rows",
+    "interp_lab.audit.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 
@@ -175,6 +200,15 @@ def entry(name: str) -> Entry:
     return EXPERIMENTS[name]
 
 
+def modules_of(name: str) -> tuple[str, ...]:
+    """Return the modules of an experiment's three parts, for who imports them once for many runs.
+
+    Raises: as `entry`.
+    """
+    found = entry(name)
+    return tuple(dict.fromkeys(dotted.partition(":")[0] for dotted in (found.config, found.experiment, found.result)))
+
+
 def load_experiment(path: str | Path, overlay: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - an Experiment
     """Build the experiment that a config file describes, with `overlay` laid over its values.
 
@@ -183,6 +217,8 @@ def load_experiment(path: str | Path, overlay: Mapping[str, Any] | None = None) 
     from interp_lab.config import ConfigError, merge, read_yaml, unflatten
 
     values = read_yaml(path)
+    if "investigation" in values:
+        raise ConfigError(f"{path} describes an investigation, of several experiments: interp-lab investigate {path}")
     if "experiment" not in values:
         raise ConfigError(f"{path} has no key 'experiment'; it must name one of {', '.join(EXPERIMENTS)}")
     found = entry(str(values.pop("experiment")))

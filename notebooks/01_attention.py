@@ -96,3 +96,9 @@ print(alike.summary())
 backup = AttentionHeadsConfig(model="compiled/backup", **short)
 spare = AttentionHeads(backup).measure(load_model(backup.model))
 print(spare.summary())
+
+# %% [markdown]
+# **What this does not show.** How a head comes to look where it looks, and what it moves from there: a pattern says
+# from where, not what. Types are those that somebody thought of; a head of no type is not a head without a task. And
+# a head that seems idle is tried with every other, and with those that look like it: three of different looks that
+# share the work can still seem idle one by one, and two by two.

@@ -85,3 +85,9 @@ heads = [result.names[site] for site in result.chosen if "hook" not in result.na
 groups = {"chosen heads": tuple(heads), "first MLP": ("0.hook_mlp_out",)}
 mine = Patching(config.overlaid({"sites": ["z"], "groups": groups, "n_held_out": None})).measure(model)
 mine.figures()["groups denoise"]
+
+# %% [markdown]
+# **What this does not show.** Anything that both prompts have in common: that somebody gives something, that a name
+# must follow. It is in neither difference, so no patch moves it. Nor what is computed: a place that carries all of the
+# effect may only hand it on, as `changed` does at layer 0. Which parts talk to which is the question of the next
+# chapter.

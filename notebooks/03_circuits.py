@@ -102,3 +102,9 @@ for ablation in ("zero", "resample"):
                            n_pairs=16, n_held_out=8, n_random=30)  # fmt: skip
     found = Circuits(known).run()
     print(ablation, "|", ", ".join(str(edge) for edge in found.plan.edges))
+
+# %% [markdown]
+# **What this does not show.** That it is *the* circuit: other sets of edges may be as faithful, and the choice among
+# them is the search's. That each edge does what its name suggests: it carries a difference, and what that means is told
+# by interventions on its content. And a faithful circuit for these pairs says nothing of pairs that differ in something
+# else.

@@ -90,3 +90,8 @@ maps.figures()["methods"]
 
 # %%
 print(maps.sections()[2].suggests)
+
+# %% [markdown]
+# **What this does not show.** That what is read is used, wherever no intervention was made: a lens and a probe read for
+# us, not for the model. Nor that what is not read is absent: a linear probe finds no code that is not linear, and the
+# logit lens none in another basis. A map of tokens says where an answer hangs, not what is made of it on the way.

@@ -90,3 +90,9 @@ effects.tables()["features"][["feature", "fires_on", "lost", "lost_low", "lost_h
 
 # %%
 effects.tables()["shares"]
+
+# %% [markdown]
+# **What this does not show.** That these features are the model's own parts: another autoencoder, trained with another
+# seed or width, cuts the same layer into others, with other examples beside them. What a feature fires on is told by
+# its examples, what it does by its effects, and the two need not fit. And a label, however well it scores, is a summary
+# of examples that somebody chose.

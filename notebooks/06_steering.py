@@ -81,7 +81,7 @@ asked = SteeringConfig(
     wheres=("all",),
     coefficients=(-1.5, -0.9, -0.7, -0.5, 0.5, 0.7, 0.9, 1.5),
     n_prompts=128,
-    n_random=39,
+    n_random=40,
     n_orthogonal=9,
     n_shuffled=5,
     n_priced=5,
@@ -117,8 +117,8 @@ steered.figures()["controls"]
 # %% [markdown]
 # **Taking a direction away.** Loans are approved less often in some neighbourhoods. Ablated, the direction between the
 # two kinds of neighbourhood leaves no trait to be moved on average: what is to shrink is the *difference* between texts
-# of either kind, and that is a target of one's own (`measure(model, target=...)`). `experiments/mitigate_loans.py` does
-# it, and compares decisions that finances should make: the gap falls by more than nine tenths, and by nearly as much on
+# of either kind (`target: gap`; others: `measure(model, target=...)`). `experiments/mitigate_loans.py` does it, and
+# compares decisions that finances should make: the gap falls by more than nine tenths, and by nearly as much on
 # templates that nothing was chosen on; the contrast between the best and the worst finances stays within a point. What
 # it does not show: that these are the decisions of a bank without the bias. They are those of this one about people of
 # whom the direction says nothing either way, and how often cases in between are approved changes with it.

@@ -49,3 +49,12 @@ def visit(path: Path, *, scheme: str = "light") -> Iterator[Visit]:
             yield seen
         finally:
             browser.close()
+
+
+def until(page, expression: str) -> None:
+    """Wait until a JavaScript expression holds, asking from outside: a page's policy forbids it to evaluate text."""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true on the page: {expression}")

@@ -132,7 +132,7 @@ def behaviours(
         reference, measured = repeats.held_out
         found[Split.HELD_OUT].append(on_repeats(measured, reference))
     for split, prompts in found.items():
-        if text is not None:
+        if text is not None and split in text:
             prompts.append(on_text(text[split], text[Split.SELECT], d_vocab=int(model.cfg.d_vocab)))
         drawn_from = Split.REPORT if split is Split.SELECT else split
         if task is not None and drawn_from in task:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interp_lab.attention import statements
+from interp_lab.attention import confirming, statements
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.figures import attention_view, change_maps, effect_plots, score_maps, typed_maps, weight_maps
 from interp_lab.attention.head_effects import BehaviourEffects
@@ -18,6 +18,7 @@ from interp_lab.attention.tables import ablation_rows, attended_rows, head_rows,
 from interp_lab.attention.verdicts import verdict_metrics
 from interp_lab.claims import Claim, Grade, Split
 from interp_lab.experiment import Provenance, Section
+from interp_lab.hypotheses import Component, Confirmation
 
 _SHORT = {Split.REPORT: "report", Split.HELD_OUT: "held_out"}
 _READINGS = {"habits": Habits, "weights": WeightReadings, "attended": Attended, "example": Example}
@@ -146,6 +147,14 @@ class AttentionHeadsResult(HeadMeasurements):
     def claims(self) -> list[Claim]:
         """Return a claim per behaviour that a head acts on, one per typed head that acts on none, and one per set."""
         return statements.claims(self)
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what heads look like, and what is lost without each."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

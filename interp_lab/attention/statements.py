@@ -13,19 +13,33 @@ from interp_lab.types import HeadIndex, Interval, head_name
 
 def claims(found: HeadMeasurements) -> list[Claim]:
     """Return a claim per behaviour that a head acts on, one per typed head that acts on none, and one per set."""
-    heads = [claim for head in np.ndindex(*found.looks.n_heads) for claim in _head_claims(found, head)]
+    heads = [claim for _, _, claim in head_claims(found)]
+    return [*heads, *(claim for _, claim in set_claims(found))]
+
+
+def head_claims(found: HeadMeasurements) -> list[tuple[HeadIndex, str | None, Claim]]:
+    """Return what is claimed of single heads: the head, and the behaviour that it was ablated for, if any."""
+    return [
+        (head, behaviour, _head_claim(found, head, behaviour))
+        for head in np.ndindex(*found.looks.n_heads)
+        for behaviour in _spoken_of(found, head)
+    ]
+
+
+def set_claims(found: HeadMeasurements) -> list[tuple[SetFinding, Claim]]:
+    """Return what is claimed of heads together."""
     together = [one for one in found.set_findings if one.backs_up or one.heads.is_of_a_type]
-    return [*heads, *(_set_claim(found, one) for one in together)]
+    return [(one, _set_claim(found, one)) for one in together]
 
 
-def _head_claims(found: HeadMeasurements, head: HeadIndex) -> list[Claim]:
+def _spoken_of(found: HeadMeasurements, head: HeadIndex) -> list[str | None]:
     predicted, typed = found.predicted(head), head in found.looks.of_heads
     acting = sorted(
         (name for name in found.behaviours if found.acts(head, name)), key=lambda name: name not in predicted
     )
     if not acting and typed:
-        return [_head_claim(found, head, next((name for name in predicted if found.evidence.get(name)), None))]
-    return [_head_claim(found, head, behaviour) for behaviour in acting]
+        return [next((name for name in predicted if found.evidence.get(name)), None)]
+    return [*acting]
 
 
 def _head_claim(found: HeadMeasurements, head: HeadIndex, behaviour: str | None) -> Claim:

@@ -13,6 +13,7 @@ from torch import Tensor
 from interp_lab.attention.config import AttentionHeadsConfig
 from interp_lab.attention.masks import MaskOf
 from interp_lab.claims import Split
+from interp_lab.folds import reserved_closed, told
 from interp_lab.hooks import device_of
 from interp_lab.organisms.repeats import RepeatedTokens
 from interp_lab.tasks import Document, Pairs, grammar_documents, pairs_for, read_documents, token_windows
@@ -59,21 +60,25 @@ def draw_text(
     """Return windows of natural text: two halves drawn at random, and half as many others.
 
     Windows in which some type has nothing to look at are passed over, so that every type is scored on the same text.
-    The held-out windows are of reserved templates where the text is the grammar's, else of later documents.
+    The held-out windows are of reserved templates where the text is the grammar's (while those are closed, see `folds`,
+    there are none), else of later documents.
 
     Raises: ValueError, for a path without text, or text that is too short.
     """
     n, n_held_out = config.n_text, config.n_text // 2
     if config.text == GRAMMAR:
-        held_out = _windows(model, config, types, _grammar(config, reserved=True), n_held_out)
         ordinary = _windows(model, config, types, _grammar(config, reserved=False), n)
+        held_out = None
+        if not reserved_closed():
+            held_out = _windows(model, config, types, _grammar(config, reserved=True), n_held_out)
     else:
         both = _windows(model, config, types, read_documents(Path(str(config.text))), n + n_held_out)
         ordinary, held_out = both[:n], both[n:]
     order = torch.randperm(n, generator=torch.Generator().manual_seed(config.seed))
     device = device_of(model)
     select, report = (ordinary[half.sort().values].to(device) for half in (order[: n // 2], order[n // 2 :]))
-    return {Split.SELECT: select, Split.REPORT: report, Split.HELD_OUT: held_out.to(device)}
+    drawn = {Split.SELECT: select, Split.REPORT: report}
+    return drawn if held_out is None else {**drawn, Split.HELD_OUT: held_out.to(device)}
 
 
 def _grammar(config: AttentionHeadsConfig, *, reserved: bool) -> list[Document]:
@@ -92,8 +97,9 @@ def _windows(
     found = list(islice(_with_targets((batch.tokens for batch in batches), types), n))
     if len(found) < n:
         raise ValueError(
-            f"{config.text!r} has {len(found)} windows of {config.text_length} tokens in which there is something to "
-            f"look at for {', '.join(types)}, and {n} are needed; give more text, or lower n_text or text_length"
+            f"{config.text!r}{told()} has {len(found)} windows of {config.text_length} tokens in which there is "
+            f"something to look at for {', '.join(types)}, and {n} are needed; give more text, or lower n_text or "
+            "text_length"
         )
     return torch.stack(found)
 

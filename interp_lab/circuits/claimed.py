@@ -58,13 +58,15 @@ class CircuitClaims(CircuitMeasurements):
         gain = abs(float((self.report.clean - self.report.empty).mean()))
         edges = f"{n} edge{'s' if n > 1 else ''}"
         made = []
+        come_by = "given" if c.method == "given" else "chosen on other prompts"
         for name, (effect, again) in self.tested.items():
             told = f"f = {_share(self.faithfulness if name == SUFFICES else self.complement)}"
             of = "the circuit" if name == SUFFICES else "all other edges"
             statement = _SAYS[name, effect.effect.estimate >= 0].format(
-                edges=edges, task=c.task, model=c.model, ablation=c.ablation, share=abs(effect.effect.estimate) / gain
+                edges=edges, task=c.task, model=c.model, ablation=c.ablation
             )
-            observed = f"{edges} of {len(self.all_edges)}, chosen on other prompts; {of}: {told}"
+            share = abs(effect.effect.estimate) / gain
+            observed = f"{edges} of {len(self.all_edges)}, {come_by}; {share:.0%} of the behaviour; {of}: {told}"
             made.append(Claim(statement, observed, effect, again, alpha=c.fdr))
         return made
 
@@ -78,9 +80,9 @@ def _share(found: Faithfulness) -> str:
 
 
 _SAYS: Mapping[tuple[str, bool], str] = {
-    (SUFFICES, True): "{edges} of {model} keep {share:.0%} of {task} on their own ({ablation} ablation of all others)",
+    (SUFFICES, True): "{edges} of {model} keep {task} up on their own ({ablation} ablation of all others)",
     (SUFFICES, False): "{edges} of {model} on their own work against {task} ({ablation} ablation of all others)",
-    (NEEDED, True): "Without {edges} {model} loses {share:.0%} of {task} ({ablation} ablation)",
+    (NEEDED, True): "{model} needs {edges} for {task} ({ablation} ablation of them)",
     (NEEDED, False): "{edges} of {model} work against {task} ({ablation} ablation)",
 }
 """By the sign of the effect on the report split."""

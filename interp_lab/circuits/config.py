@@ -37,6 +37,8 @@ class CircuitsConfig(PairsConfig):
     over the empty circuit)."""
     nodes: tuple[str, ...] = ()
     """A given circuit, as nodes (`9.9`, `m0`): all edges among them, embeddings and logits."""
+    edges: tuple[str, ...] = ()
+    """A given circuit, edge by edge (`0.0->1.0.k`), as one is stated in advance that was found on other examples."""
     given: RunRef | None = None
     """A given circuit: the artefact `circuit` of another run of this experiment."""
     roles: RunRef | None = None
@@ -55,11 +57,13 @@ class CircuitsConfig(PairsConfig):
 
     @model_validator(mode="after")
     def _given_or_found(self) -> "CircuitsConfig":
-        ways = bool(self.nodes) + (self.given is not None)
+        ways = bool(self.nodes) + bool(self.edges) + (self.given is not None)
         if ways > 1:
-            raise ValueError("nodes and given both name a circuit; give one of them")
+            raise ValueError("nodes, edges and given all name a circuit; give one of them")
         if self.method != "given" and ways:
-            raise ValueError(f"nodes and given are circuits to be measured, and method {self.method!r} looks for one")
+            raise ValueError(
+                f"nodes, edges and given are circuits to be measured, and method {self.method!r} looks for one"
+            )
         if self.n_edges is not None and self.method in ("ACDC", "given"):
             raise ValueError(f"n_edges={self.n_edges} cuts a ranking, and method {self.method!r} ranks no edges")
         return self

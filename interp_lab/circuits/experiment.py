@@ -7,7 +7,7 @@ import numpy as np
 
 from interp_lab.bibliography import CONMY_2023, HANNA_2024, MILLER_2024, MUELLER_2025, SHI_2024, SYED_2023, WANG_2022
 from interp_lab.circuits.bench import Bench
-from interp_lab.circuits.circuit import Circuit, kept_edges
+from interp_lab.circuits.circuit import Circuit, edge_named, kept_edges
 from interp_lab.circuits.config import CircuitsConfig
 from interp_lab.circuits.finding import Found, find_circuit
 from interp_lab.circuits.graph import all_edges, require_edges, require_graph
@@ -19,6 +19,7 @@ from interp_lab.claims import Split
 from interp_lab.effects.metric_names import COSTS, MetricOf
 from interp_lab.effects.parts import Part, parts_of
 from interp_lab.experiment import Progress, Steps, silent
+from interp_lab.folds import note_beyond
 from interp_lab.identity import ModelIdentity
 from interp_lab.models import identity_of
 from interp_lab.models.experiment import ModelExperiment
@@ -48,7 +49,7 @@ class Circuits(ModelExperiment[CircuitsConfig, CircuitsResult]):
         Args:
             metric: makes a metric of your own from the model and the pairs; it must be higher where the model is nearer
                 to the answer (negate a cost).
-            circuit: to be measured, in place of the config's `nodes` or `given`, where its method is `given`.
+            circuit: to be measured, in place of the config's `nodes`, `edges` or `given`, where its method is `given`.
             beside: circuits of other tasks in this model by name, besides those of the config.
             roles: what heads look like, in place of the config's.
 
@@ -58,6 +59,9 @@ class Circuits(ModelExperiment[CircuitsConfig, CircuitsResult]):
         c = self.config
         require_graph(model)
         identity = identity_of(model)
+        for what, value in (("the circuit", circuit), ("circuits beside", beside), ("roles of heads", roles)):
+            if value:
+                note_beyond(f"{what}, given in memory")
         circuit = self._given(identity, circuit)
         others = self._beside(identity, beside or {})
         looks = (
@@ -101,9 +105,9 @@ class Circuits(ModelExperiment[CircuitsConfig, CircuitsResult]):
         Raises: ValueError, where the config and the caller do not agree on it.
         """
         c = self.config
-        named = bool(c.nodes) or c.given is not None
+        named = bool(c.nodes) or bool(c.edges) or c.given is not None
         if c.method == "given" and (circuit is None) != named:
-            told = "the config names another" if named else "name it by nodes, given, or measure(circuit=...)"
+            told = "the config names another" if named else "name it by nodes, edges, given, or measure(circuit=...)"
             raise ValueError(f"method 'given' measures one circuit: {told}")
         if c.method != "given" and circuit is not None:
             raise ValueError(f"a circuit is given, and method {c.method!r} looks for one; set method to 'given'")
@@ -137,7 +141,9 @@ class Circuits(ModelExperiment[CircuitsConfig, CircuitsResult]):
         if c.method != "given":
             total = mean_interval(select.whole - select.empty, select.clusters, level=c.level, seed=c.seed)
             return find_circuit(select, c, has_behaviour=bool(total.excludes(0.0)), progress=progress)
-        kept = edges_among(model, c.nodes) if circuit is None else kept_edges(model, circuit)
+        kept = frozenset(map(edge_named, c.edges)) or (
+            edges_among(model, c.nodes) if circuit is None else kept_edges(model, circuit)
+        )
         return Found(frozenset(require_edges(model, kept)), np.zeros((0, len(select.whole))), np.zeros(0))
 
     def _plan(

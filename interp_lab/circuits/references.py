@@ -6,6 +6,7 @@ from interp_lab.circuits.circuit import Circuit, edge_named
 from interp_lab.config import RunRef
 from interp_lab.identity import ModelIdentity
 from interp_lab.runs import RunError, RunFolder, read_run
+from interp_lab.runs.consumed import require_usable_in_fold
 
 NAME = "circuits"
 """Of this experiment in the registry."""
@@ -25,7 +26,7 @@ def circuit_of(ref: RunRef, model: ModelIdentity, *, what: str = CIRCUIT) -> Cir
         what: the key of the config that asks for it, for errors.
 
     Raises: ValueError, for a run that is missing, incomplete, of another experiment, model or processing, or another
-        artefact than `circuit`.
+        artefact than `circuit`; FoldError, for one that may not be used in the fold in force.
     """
     if ref.artefact != CIRCUIT:
         raise ValueError(f"artefact {ref.artefact!r} of {ref.run} is no circuit; it is called {CIRCUIT!r}")
@@ -70,4 +71,5 @@ def _run_of(ref: RunRef, experiment: str, model: ModelIdentity, *, what: str) ->
         raise ValueError(f"{ref.run} is a run of {run.experiment!r}; a run of {experiment!r} is needed")
     found: dict[str, Any] = dict(run.provenance["model"])
     model.require_same(ModelIdentity.from_dict(found), what=f"the run in {ref.run}")
+    require_usable_in_fold(ref)
     return run

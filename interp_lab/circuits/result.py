@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from interp_lab.circuits import figures, sections, tables, texts
+from interp_lab.circuits import confirming, figures, sections, tables, texts
 from interp_lab.circuits.circuit import edge_named
 from interp_lab.circuits.claimed import CircuitClaims
 from interp_lab.circuits.config import CircuitsConfig
@@ -17,6 +17,7 @@ from interp_lab.circuits.splits import CircuitSplit, Plan
 from interp_lab.claims import Grade
 from interp_lab.edges import Edge
 from interp_lab.experiment import Provenance, Section
+from interp_lab.hypotheses import Component, Confirmation
 
 _SPLITS = ("report", "held_out")
 
@@ -151,6 +152,14 @@ class CircuitsResult(CircuitClaims):
     def sections(self) -> list[Section]:
         """Return the graph, figures of merit, completeness, the ranking, and reuse."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how the circuit is tested on other examples; `None` if nothing of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what the model loses without each part of the circuit."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

@@ -1,13 +1,18 @@
 """`interp-lab`: the commands, and how their errors are told."""
 
-import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from interp_lab.cli.folders import new_folder, tell_if_new
+from interp_lab.cli.investigating import investigate
+from interp_lab.cli.mapping import map_, part
+from interp_lab.cli.stopping import stoppable
+from interp_lab.cli.sweeping import sweep
+from interp_lab.cli.viewing import view
 
 app = typer.Typer(
     name="interp-lab",
@@ -18,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+SAME = "the same command with --resume and the same --out"
+"""What goes on with a run that was stopped."""
 UNKNOWN_OPTIONS = {"ignore_unknown_options": True}
 """Settings of a command that takes `--key.path=value` for a config that it does not know yet."""
 
@@ -51,7 +58,8 @@ def run(
     wandb: WandbMode = "off",
 ) -> None:
     """Run the experiment that CONFIG describes; `--a.b=value` sets a.b for this run."""
-    from interp_lab.cli.show import progress_bar, show_summary, stoppable
+    from interp_lab.cli.result_tables import show_result
+    from interp_lab.cli.show import progress_bar
     from interp_lab.config import parse_overrides
     from interp_lab.registry import load_experiment
     from interp_lab.wandb_bridge import tracking
@@ -59,11 +67,18 @@ def run(
     if resume and out is None:
         raise typer.BadParameter("--resume goes on with the run in --out; say which folder that is")
     experiment = load_experiment(config, parse_overrides(overrides or []))
-    folder = out or Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    _tell_if_new(folder, resume=resume)
-    with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
+    folder = out or new_folder(config)
+    tell_if_new(folder, resume=resume)
+    with stoppable(SAME), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
-    show_summary(result, folder)
+    show_result(result, folder)
+
+
+app.command()(sweep)
+app.command()(view)
+app.command(context_settings=UNKNOWN_OPTIONS)(investigate)
+app.command("map", context_settings=UNKNOWN_OPTIONS)(map_)
+app.command("part", context_settings=UNKNOWN_OPTIONS, hidden=True)(part)
 
 
 @app.command()
@@ -76,17 +91,6 @@ def verify() -> None:
         readings = verify_all(progress=progress)
     if not show_verification(readings):
         raise typer.Exit(1)
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the page and the run folders.")] = Path("out/demo"),
-) -> None:
-    """Score and ablate the heads of the bundled models; tables here, heatmaps in one HTML page."""
-    from interp_lab.cli.demo import run_demo
-
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    run_demo(out)
 
 
 @app.command()
@@ -147,11 +151,20 @@ def ratings(folder: Annotated[Path, typer.Argument(help="A folder of rating shee
 
 @app.command()
 def steer(
-    direction: Annotated[Path, typer.Option(help="A file of directions.")],
+    direction: Annotated[Path, typer.Option(help="A file of directions, a control vector (.gguf), or a run folder.")],
     prompt: Annotated[list[str], typer.Option(help="Text to go on from; may be given several times.")],
     coefficient: Annotated[list[float] | None, typer.Option(help="Times the vector; several make rows. [1]")] = None,
-    where: Annotated[Literal["all", "prompt", "generated", "last"], typer.Option(help="Tokens to act on.")] = "all",
-    how: Annotated[Literal["add", "clamp", "ablate"], typer.Option(help="What is done along the vector.")] = "add",
+    where: Annotated[
+        str,
+        typer.Option(
+            help="Tokens to act on: all (but special ones), all+bos, prompt, generated, last, from K, tokens W."
+        ),
+    ] = "all",
+    how: Annotated[
+        Literal["add", "clamp", "ablate", "ablate-every-write"],
+        typer.Option(help="What is done along the vector; ablate acts at its own hook points alone."),
+    ] = "add",
+    artefact: Annotated[str | None, typer.Option(help="In a folder: a file's name, LABEL of a probe, #LATENT.")] = None,
     layer: Annotated[list[int] | None, typer.Option(help="Use the directions of this layer; else all.")] = None,
     hook: Annotated[list[str] | None, typer.Option(help="Use the direction at this hook point.")] = None,
     model: Annotated[str | None, typer.Option(help="By default the one they were found on.")] = None,
@@ -159,13 +172,16 @@ def steer(
     max_new_tokens: int = 16,
     temperature: Annotated[float | None, typer.Option(help="To sample; greedy by default.")] = None,
     seed: int = 0,
+    chat: Annotated[bool, typer.Option("--chat", help="Prompts are what a user says, in the chat template.")] = False,
+    system: Annotated[str | None, typer.Option(help="What a chat begins with.")] = None,
 ) -> None:
     """Let a model go on from a prompt as it would, and steered along a direction; with what was touched."""
     from interp_lab.cli import steering
+    from interp_lab.directions import DirectionSource
 
     asked = steering.Asked(
-        direction, tuple(prompt), tuple(coefficient or [1.0]), where, how, tuple(layer or ()), tuple(hook or ()),
-        model, processing, max_new_tokens, temperature, seed,
+        DirectionSource(direction, artefact), tuple(prompt), tuple(coefficient or [1.0]), where, how,
+        tuple(layer or ()), tuple(hook or ()), model, processing, max_new_tokens, temperature, seed, chat, system,
     )  # fmt: skip
     steering.steer(asked)
 
@@ -188,17 +204,18 @@ def train_organism(
     wandb: WandbMode = "off",
 ) -> None:
     """Train a bundled model from scratch; stop at any time and go on with --resume."""
-    from interp_lab.cli.show import progress_bar, show_summary, stoppable
+    from interp_lab.cli.result_tables import show_result
+    from interp_lab.cli.show import progress_bar
     from interp_lab.config import parse_overrides
     from interp_lab.training import training_of
     from interp_lab.wandb_bridge import tracking
 
     experiment = training_of(name, parse_overrides(overrides or []))
     folder = out / name
-    _tell_if_new(folder, resume=resume)
-    with stoppable(), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
+    tell_if_new(folder, resume=resume)
+    with stoppable(SAME), tracking(wandb, experiment.config, directory=folder) as tracker, progress_bar() as progress:
         result = experiment.run(tracker, folder, resume=resume, progress=progress)
-    show_summary(result, folder)
+    show_result(result, folder)
 
 
 @app.command("model-card")
@@ -218,14 +235,6 @@ def init_task(path: Annotated[Path, typer.Argument(help="The file to write, such
 
     write_template(path)
     typer.echo(f"wrote {path}; change its lines, then use it as a task by its path")
-
-
-def _tell_if_new(folder: Path, *, resume: bool) -> None:
-    """Say that `--resume` finds nothing, so that a mistyped folder is noticed before hours have gone by."""
-    from interp_lab.runs.folder import RECORD
-
-    if resume and not (folder / RECORD).is_file():
-        typer.echo(f"nothing to resume in {folder}: starting anew", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

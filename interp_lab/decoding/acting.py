@@ -1,6 +1,6 @@
 """Steers at work: what a step needs at every layer is worked out once, and what they did is measured and noted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -48,16 +48,17 @@ class Dose:
 
 
 class Acting:
-    """The steers of one decoding."""
+    """The steers of one decoding, and functions of the caller's own, which are audited as the last of them."""
 
-    def __init__(self, steers: Sequence[Steer], batch: Batch, auditor: Auditor) -> None:
+    def __init__(self, steers: Sequence[Steer], batch: Batch, auditor: Auditor, functions: Mapping[str, Edit]) -> None:
         self._steers, self._batch, self._auditor = list(steers), batch, auditor
+        self._functions = functions
         self._window: Window | None = None
         self._selections: dict[tuple[int, int | None], Selection] = {}
         self._doses: dict[tuple[int, int], Dose] = {}
 
     def edit(self, hook: str) -> Edit:
-        """Return what the steers do, in order, at a hook point."""
+        """Return what the steers do, in order, and then the caller's function, at a hook point."""
         numbered = [
             (nth, [number for number, site in enumerate(steer.intervention.sites) if site.hook == hook])
             for nth, steer in enumerate(self._steers)
@@ -67,9 +68,24 @@ class Acting:
         def edit(activation: Tensor) -> Tensor:
             for nth, numbers in here:
                 activation = self._steered(hook, activation, nth=nth, numbers=numbers)
-            return activation
+            function = self._functions.get(hook)
+            return activation if function is None else self._foreign(hook, activation, function)
 
         return edit
+
+    def _foreign(self, hook: str, activation: Tensor, function: Edit) -> Tensor:
+        """Return what a function of the caller's own makes of an activation, and note the tokens that it changed."""
+        window = self._batch.window(n_positions(hook, activation))
+        after = function(activation.clone())
+        if after.shape != activation.shape:
+            raise ValueError(
+                f"the function at {hook} makes shape {tuple(after.shape)} of an activation of shape "
+                f"{tuple(activation.shape)}; return one of the same shape"
+            )
+        norms = change_norms(hook, activation, after)
+        noted = {"rows": window.rows, "positions": window.positions, "selected": window.real}
+        self._auditor.note(len(self._steers), hook, norms=norms.masked_fill(norms == 0, torch.nan), **noted)
+        return after
 
     def keep(self, index: Int[Tensor, " batch"]) -> None:
         """Go on with these rows."""

@@ -1,6 +1,6 @@
 """Decode: every row by its own settings, steered at absolute positions, audited, step by step or at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp_lab.decoding.acting import Acting
-from interp_lab.decoding.audit import Auditor
+from interp_lab.decoding.audit import Audit, Auditor
 from interp_lab.decoding.batch import Batch
 from interp_lab.decoding.forward import forward_for
 from interp_lab.decoding.prompts import Prompts, prompt_ids, require_room, tokenizer_of
@@ -17,9 +17,12 @@ from interp_lab.decoding.result import Decoded, Step
 from interp_lab.decoding.sampling import Sampler
 from interp_lab.decoding.settings import DecodingSettings, StopReason, per_row
 from interp_lab.decoding.steer import Steer
-from interp_lab.hooks import NonFiniteActivationError, edited, require_editable
+from interp_lab.hooks import Edit, NonFiniteActivationError, edited, require_editable
 from interp_lab.interventions import Op, require_intervention
 from interp_lab.types import HookedModel
+
+OWN_FUNCTION = "own function"
+"""What an audit calls a hook function of the caller's own."""
 
 
 class Decoding:
@@ -36,6 +39,7 @@ class Decoding:
         settings: DecodingSettings | Sequence[DecodingSettings],
         *,
         steers: Sequence[Steer] = (),
+        functions: Mapping[str, Edit] | None = None,
         cache: bool = True,
         allow_no_change: bool = False,
     ) -> None:
@@ -49,7 +53,7 @@ class Decoding:
             if sum(other.name == steer.name for other in steers) > 1:
                 raise ValueError(f"two steers are called {steer.name!r}; name their interventions apart")
         self._model, self._prompts, self._allow_no_change = model, ids, allow_no_change
-        self._given = tuple(steers)
+        self._given, self._functions = tuple(steers), dict(functions or {})
         self._batch = Batch(ids, n_new=max(s.max_new_tokens for s in self._settings))
         self._forward = forward_for(model, cache=cache)
         self._sampler = Sampler.of(self._settings, d_vocab=int(model.cfg.d_vocab))
@@ -58,7 +62,10 @@ class Decoding:
             for site in steer.intervention.sites:
                 require_editable(model, site.hook)
                 self._auditor.expect(nth, site.hook)
-        self._acting = Acting(self._given, self._batch, self._auditor)
+        for hook in self._functions:
+            require_editable(model, hook)
+            self._auditor.expect(len(steers), hook)
+        self._acting = Acting(self._given, self._batch, self._auditor, self._functions)
         self._tokens: list[list[int]] = [[] for _ in ids]
         self._log_probs: list[list[float]] = [[] for _ in ids]
         self._stops: list[StopReason | None] = [None] * len(ids)
@@ -95,7 +102,7 @@ class Decoding:
             tokens=tuple(tuple(new) for new in self._tokens),
             log_probs=tuple(tuple(values) for values in self._log_probs),
             stops=tuple(self._stops),
-            audit=self._auditor.audit([steer.name for steer in self._given]),
+            audit=self._audit(),
             cached=self._forward.cached,
         )
 
@@ -121,7 +128,8 @@ class Decoding:
         return Step(tuple(rows), tuple(tokens), tuple(log_probs), stops, logits)
 
     def _installed(self) -> AbstractContextManager[Any]:
-        hooks = dict.fromkeys(site.hook for steer in self._given for site in steer.intervention.sites)
+        sites = (site.hook for steer in self._given for site in steer.intervention.sites)
+        hooks = dict.fromkeys([*sites, *self._functions])
         return edited(self._model, {hook: self._acting.edit(hook) for hook in hooks}) if hooks else nullcontext()
 
     def _advance(self, tokens: Sequence[int], *, going: Bool[Tensor, " batch"]) -> None:
@@ -138,8 +146,11 @@ class Decoding:
             self._sampler = self._sampler.keep(index)
             self._acting.keep(index)
 
+    def _audit(self) -> Audit:
+        return self._auditor.audit([*(steer.name for steer in self._given), OWN_FUNCTION])
+
     def _require_touch(self) -> None:
-        audit = self._auditor.audit([steer.name for steer in self._given])
+        audit = self._audit()
         audit.require_touch()
         for steer in self._given:
             doses = None if steer.intervention.op is Op.CLAMP else steer.coefficients  # 0 clamps to 0
@@ -154,6 +165,7 @@ def decode(
     settings: DecodingSettings | Sequence[DecodingSettings] | None = None,
     *,
     steers: Sequence[Steer] = (),
+    functions: Mapping[str, Edit] | None = None,
     cache: bool = True,
     allow_no_change: bool = False,
 ) -> Decoded:
@@ -163,6 +175,9 @@ def decode(
         prompts: texts, or token ids of any lengths; they need no padding.
         settings: for all rows (row `r` then samples with `seed + r`), or one per row. `None` is the defaults.
         steers: interventions and where they act, in order.
+        functions: hook functions of your own, by hook point, which act after the steers and are audited like them under
+            the name `own function`: as touched count the tokens that they changed when these were last read. A function
+            that indexes what it is given means something else with a cache, where that is one token at a time.
         cache: run each token once where that is exact, see `Decoded.cached`; else everything at every step.
         allow_no_change: accept a steer that acts but changes no activation.
 
@@ -171,7 +186,9 @@ def decode(
         TouchedNothingError, if a steer touched nothing, or changed nothing.
         NonFiniteActivationError, if logits are NaN or inf.
     """
-    return stream(model, prompts, settings, steers=steers, cache=cache, allow_no_change=allow_no_change).to_end()
+    return stream(
+        model, prompts, settings, steers=steers, functions=functions, cache=cache, allow_no_change=allow_no_change
+    ).to_end()
 
 
 def stream(
@@ -180,6 +197,7 @@ def stream(
     settings: DecodingSettings | Sequence[DecodingSettings] | None = None,
     *,
     steers: Sequence[Steer] = (),
+    functions: Mapping[str, Edit] | None = None,
     cache: bool = True,
     allow_no_change: bool = False,
 ) -> Decoding:
@@ -189,4 +207,6 @@ def stream(
     when the steps are exhausted.
     """
     chosen = DecodingSettings() if settings is None else settings
-    return Decoding(model, prompts, chosen, steers=steers, cache=cache, allow_no_change=allow_no_change)
+    return Decoding(
+        model, prompts, chosen, steers=steers, functions=functions, cache=cache, allow_no_change=allow_no_change
+    )

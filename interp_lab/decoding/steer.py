@@ -71,12 +71,7 @@ class Steer:
     def rows(self, index: Int[Tensor, " batch"]) -> "Steer":
         """Return it for some of the prompts that it was made for."""
         coefficients = None if self.coefficients is None else self.coefficients[index.to(self.coefficients.device)]
-        # An open gate for none of the rows that go on is no error here: the others are finished.
-        gate, closed = self.intervention.gate, None
-        if gate is not None and not gate[index].any():
-            closed, gate = Positions("nowhere", lambda window: torch.zeros_like(window.real)), None
-        whole = replace(self.intervention, gate=gate)
-        return replace(self, intervention=whole.rows(index), coefficients=coefficients, where=closed or self.where)
+        return replace(self, intervention=self.intervention.rows(index), coefficients=coefficients)
 
     def selected(self, position: int | None, window: Window) -> Bool[Tensor, "batch pos"]:
         """Return the tokens of a window at which it acts, at sites of this position."""

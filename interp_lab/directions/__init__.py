@@ -7,10 +7,12 @@ from interp_lab.directions.gguf import from_gguf, to_gguf
 from interp_lab.directions.methods import Method, directions_of
 from interp_lab.directions.saved import load_directions, provenance_of, save_directions
 from interp_lab.directions.shuffling import shuffled
+from interp_lab.directions.source import DirectionSource
 from interp_lab.directions.vectors import Directions, width_at
 
 __all__ = [
     "ContrastActivations",
+    "DirectionSource",
     "Directions",
     "Method",
     "Read",

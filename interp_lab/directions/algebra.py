@@ -79,7 +79,7 @@ def random_like(
 
 def _matching(a: Directions, b: Directions) -> Float[Tensor, "hook d"]:
     """Return the vectors of `b` at the hook points of `a`."""
-    a.model.require_same(b.model, what=f"directions {b.name!r}")
+    a.model.require_same(b.model, what=f"directions {b.name!r}", hooks=a.hooks)
     found = b.only(a.hooks).vectors
     if found.shape != a.vectors.shape:
         raise ValueError(

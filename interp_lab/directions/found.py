@@ -16,7 +16,7 @@ from interp_lab.identity import ModelIdentity
 from interp_lab.linear.readouts import require_finite
 from interp_lab.models import identity_of
 from interp_lab.tasks.batch import Padding, pad_rows, pad_token
-from interp_lab.tasks.contrast import Contrast, Index
+from interp_lab.tasks.contrast import Contrast, Index, chosen_sides
 from interp_lab.tasks.encoding import prompts, tokenizer_of
 from interp_lab.types import HookedModel
 
@@ -45,6 +45,8 @@ class ContrastActivations:
     n_background: int = 0
     texts: str = ""
     """Checksum of all texts that were read, in order, and of how."""
+    chat: bool = False
+    """Whether texts stood in the tokenizer's chat template, as what a user says."""
 
     def __post_init__(self) -> None:
         n_positive, n_negative = self.positive.shape[1], self.negative.shape[1]
@@ -72,25 +74,23 @@ class ContrastActivations:
 
         Raises: ValueError, if there are no partners and `negative` is not given, or a side would be empty.
         """
-        if negative is None and not self.paired:
-            raise ValueError(f"contrast {self.name!r} is not paired; say which negative texts to take as well")
-        chosen = [int(i) for i in positive]
-        others = chosen if negative is None else [int(i) for i in negative]
+        chosen = chosen_sides(self.name, positive, negative, paired=self.paired)
         return replace(
             self,
-            positive=self.positive[:, chosen],
-            negative=self.negative[:, others],
-            positive_templates=tuple(self.positive_templates[i] for i in chosen),
-            negative_templates=tuple(self.negative_templates[i] for i in others),
-            paired=self.paired and others == chosen,
-            texts=_checksum([self.texts, chosen, others]),
+            positive=self.positive[:, chosen.positive],
+            negative=self.negative[:, chosen.negative],
+            positive_templates=tuple(self.positive_templates[i] for i in chosen.positive),
+            negative_templates=tuple(self.negative_templates[i] for i in chosen.negative),
+            paired=chosen.paired,
+            texts=_checksum([self.texts, chosen.positive, chosen.negative]),
         )
 
     def plain(self) -> dict[str, Any]:
         """Return how it was read, as plain data."""
         return {
-            "contrast": self.name, "read": self.read, "paired": self.paired, "n_positive": self.positive.shape[1],
-            "n_negative": self.negative.shape[1], "n_background": self.n_background, "texts": self.texts,
+            "contrast": self.name, "read": self.read, "chat": self.chat, "paired": self.paired,
+            "n_positive": self.positive.shape[1], "n_negative": self.negative.shape[1],
+            "n_background": self.n_background, "texts": self.texts,
         }  # fmt: skip
 
 
@@ -103,6 +103,8 @@ def contrast_activations(
     batch_size: int = 64,
     background: Sequence[str] = (),
     padding: Padding = "right",
+    chat: bool = False,
+    system: str | None = None,
 ) -> ContrastActivations:
     """Read the texts of a contrast at hook points where a token has one vector.
 
@@ -111,6 +113,9 @@ def contrast_activations(
 
     Args:
         background: texts for `mean_centred`, read in the same way.
+        chat: read each text as what a user says, in the tokenizer's chat template: `last` is then the token from which
+            the reply is predicted, and words of the template that are no special tokens count to `all`.
+        system: what every chat begins with.
 
     Returns:
         Activations on the CPU, at least float32.
@@ -118,14 +123,19 @@ def contrast_activations(
     Raises:
         ValueError, for no or unknown hook points, hook points of different widths or without one vector per token,
             a `batch_size` below 1, a text that is empty, too long or unknown to the tokenizer, partners that are the
-            same tokens, or (`all`) a text of special tokens only.
+            same tokens, (`all`) a text of special tokens only, a chat without chat template, or the `answer` of one.
         NonFiniteActivationError, for NaN or inf, naming where it begins.
     """
     _require_hooks(model, hooks)
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size} reads nothing; take at least one text at a time")
+    if chat and read == "answer":
+        raise ValueError(
+            "a chat ends with its template, behind what the user says, so that there is no answer to read; take "
+            "read='last', or write the chats out and give chat=False"
+        )
     texts = [*contrast.positive, *contrast.negative, *background]
-    rows = [prompt.ids for prompt in prompts(model, texts)]
+    rows = [prompt.ids for prompt in prompts(model, texts, chat=chat, system=system)]
     n, other = len(contrast.positive), len(contrast.negative)
     if contrast.paired:
         _require_different(contrast, rows)
@@ -142,7 +152,8 @@ def contrast_activations(
         read=read,
         background=values[:, n + other :].mean(1) if background else None,
         n_background=len(background),
-        texts=_checksum([texts, n, other, read]),
+        texts=_checksum([texts, n, other, read, *([system] if chat else [])]),
+        chat=chat,
     )
 
 

@@ -14,15 +14,14 @@ from interp_lab.directions.vectors import Directions
 from interp_lab.identity import ModelIdentity, WeightProcessing
 from interp_lab.models import identity_of
 from interp_lab.runs import RunFolder, read_run
+from interp_lab.runs.consumed import BUNDLED, IN_RUN, require_usable_in_fold
 from interp_lab.runs.files import Fingerprint, RunError, read_checked
 from interp_lab.types import HookedModel, nearest
 
 PROBES = "probes"
 """The experiment whose runs hold probes."""
-IN_RUN, CONFIG, RECORD, WEIGHTS = "saes", "cfg.json", "interp_lab.json", "sae_weights.safetensors"
-"""Of autoencoders: where a training run keeps them, and what their folders hold."""
-BUNDLED = Path(__file__).parent.parent / "sae" / "bundled"
-"""Autoencoders that ship with the package, a folder each."""
+CONFIG, RECORD, WEIGHTS = "cfg.json", "interp_lab.json", "sae_weights.safetensors"
+"""What folders of autoencoders hold."""
 DIRECTIONS = "directions"
 """Folder of a run in which directions are kept."""
 
@@ -42,8 +41,10 @@ def from_run(ref: RunRef, model: HookedModel) -> Directions:
     `about["length"]` says which length it has.
 
     Raises: ValueError (RunError, where it is the run's), for a run or artefact that is not there, incomplete or
-        changed; a probe of three classes or more; or what belongs to another model, weight processing or hook point.
+        changed; a probe of three classes or more; or what belongs to another model, weight processing or hook point;
+        FoldError, for what may not be used in the fold in force.
     """
+    require_usable_in_fold(ref)
     folder = _sae_folder(ref)
     if folder is not None:
         found = _decoder_row(folder, ref, identity_of(model))
@@ -53,6 +54,23 @@ def from_run(ref: RunRef, model: HookedModel) -> Directions:
         found = _probe(run, ref) if is_probe else _read(path)
     found.require_fits(model)
     return found
+
+
+def made_on(ref: RunRef) -> tuple[str, WeightProcessing]:
+    """Return the name and the weight processing of the model that a direction was made on; its weights are not read.
+
+    Raises: ValueError, as `from_run`, for a run or artefact that is not there or does not say where it belongs.
+    """
+    folder = _sae_folder(ref)
+    if folder is not None:
+        if (folder / RECORD).is_file():
+            identity = ModelIdentity.from_dict(json.loads((folder / RECORD).read_bytes())["model"])
+            return identity.name, identity.processing
+        return _said(folder, json.loads((folder / CONFIG).read_bytes()).get("metadata") or {})
+    run, path = read_run(ref.run), _file(ref)
+    is_probe = run.experiment == PROBES and not path.is_file()
+    identity = ModelIdentity.from_dict(dict(run.provenance["model"])) if is_probe else _read(path).model
+    return identity.name, identity.processing
 
 
 def _probe(run: RunFolder, ref: RunRef) -> Directions:
@@ -138,6 +156,14 @@ def _belongs(folder: Path, config: dict[str, Any], model: ModelIdentity) -> tupl
         for name, expected in record["files"].items():
             read_checked(folder / name, Fingerprint(**expected))
         return ModelIdentity.from_dict(record["model"]), metadata.get("hook_name_out") or record["hook"]
+    name, processing = _said(folder, metadata)
+    sizes = {"n_layers": model.n_layers, "d_model": model.d_model, "d_vocab": model.d_vocab}
+    return ModelIdentity(name, processing, **sizes), str(writes)
+
+
+def _said(folder: Path, metadata: dict[str, Any]) -> tuple[str, WeightProcessing]:
+    """Return the model, by name, and the processing that SAE Lens's metadata say."""
+    writes = metadata.get("hook_name_out") or metadata.get("hook_name")
     if not writes or not metadata.get("model_name"):
         raise ValueError(
             f"{folder} does not say which model and hook point it was trained on; write model_name and hook_name into "
@@ -145,8 +171,7 @@ def _belongs(folder: Path, config: dict[str, Any], model: ModelIdentity) -> tupl
         )
     asked = metadata.get("model_from_pretrained_kwargs") or {}
     steps = {step: bool(asked.get(step, False)) for step in WeightProcessing.__dataclass_fields__}
-    sizes = {"n_layers": model.n_layers, "d_model": model.d_model, "d_vocab": model.d_vocab}
-    return ModelIdentity(metadata["model_name"], WeightProcessing(**steps), **sizes), writes
+    return str(metadata["model_name"]), WeightProcessing(**steps)
 
 
 def _row(folder: Path, latent: int) -> Tensor:

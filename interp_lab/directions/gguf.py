@@ -77,6 +77,15 @@ def from_gguf(path: Path, *, model: ModelIdentity, hooks: Sequence[str] | None =
     return made if hooks is None else made.only(hooks)
 
 
+def gguf_made_on(path: Path) -> ModelIdentity | None:
+    """Return the model that a control vector was made on, as `to_gguf` keeps it; `None` for the files of others.
+
+    Raises: TensorFileError (a ValueError), as `from_gguf`.
+    """
+    fields, _ = read_gguf(path)
+    return ModelIdentity.from_dict(json.loads(str(fields[_OURS]))["model"]) if _OURS in fields else None
+
+
 def _layer(hook: str) -> int:
     layer = Site(hook).layer
     if layer is None or hook != f"blocks.{layer}.hook_resid_post":
@@ -93,7 +102,7 @@ def _ours(
     if _OURS not in fields:
         return None
     plain = json.loads(str(fields[_OURS]))
-    model.require_same(ModelIdentity.from_dict(plain["model"]), what=f"the control vector in {path}")
+    model.require_same(ModelIdentity.from_dict(plain["model"]), what=f"the control vector in {path}", hooks=hooks)
     return Directions(vectors, hooks, model, plain["method"], plain["name"], plain["about"])
 
 

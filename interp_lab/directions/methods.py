@@ -30,7 +30,8 @@ def directions_of(found: ContrastActivations, method: str = "mean_difference", *
     Methods differ in where the vectors point, and not in what their length means: each is the part of the gap between
     the means of the two sides that lies along the fitted direction, so that adding it once takes the mean activation
     from the one side to the other as far as that direction goes. What a method made by its own scale has the length
-    `about["fitted_norm"][hook]`; `about["gap"][hook]` is the distance between the means.
+    `about["fitted_norm"][hook]`; `about["gap"][hook]` is the distance between the means, and `about["midpoint"][hook]`
+    the projection on the vector of the point halfway between them.
 
     - `mean_difference`: the gap between the means itself, of pairs or not.
     - `pca`: first principal component of the differences of partners, which are not centred (their mean is what is
@@ -62,10 +63,13 @@ def directions_of(found: ContrastActivations, method: str = "mean_difference", *
                 f"at {hook} the two sides of {found.name!r} do not differ along what {method} finds; use another method"
             )
     exact = gap if method == "mean_difference" else along * unit
+    middle = (found.positive.double().mean(1) + found.negative.double().mean(1)) / 2
+    signed = unit * along.sign()
     about = {
         **found.plain(),
         "fitted_norm": dict(zip(found.hooks, fitted.norm(dim=-1).tolist(), strict=True)),
         "gap": dict(zip(found.hooks, gap.norm(dim=-1).tolist(), strict=True)),
+        "midpoint": dict(zip(found.hooks, (middle * signed).sum(-1).tolist(), strict=True)),
         **told,
     }
     return Directions(exact.to(found.positive.dtype), found.hooks, found.model, method, found.name, about)

@@ -7,6 +7,7 @@ from typing import Any
 
 from interp_lab.directions.vectors import Directions
 from interp_lab.experiment import Provenance, provenance
+from interp_lab.folds import require_made_in
 from interp_lab.identity import ModelIdentity
 from interp_lab.runs.tensors import TensorFileError, load_tensors, save_tensors
 
@@ -18,7 +19,7 @@ def save_directions(d: Directions, path: Path, *, made: Provenance | None = None
     """Write one safetensors file, whole or not at all; the folder must exist.
 
     Args:
-        made: where they came from; `None` notes the versions and the commit of now.
+        made: where they came from; `None` notes the versions, the commit and the fold of now.
 
     Raises: ValueError, for provenance of another model, or `about` that is no plain data.
     """
@@ -43,15 +44,20 @@ def save_directions(d: Directions, path: Path, *, made: Provenance | None = None
 def load_directions(path: Path) -> Directions:
     """Read what `save_directions` wrote; `Directions.require_fits` says whether it belongs to a model.
 
-    Raises: TensorFileError (a ValueError), if there is no such file, or it does not hold directions.
+    Raises: TensorFileError (a ValueError), if there is no such file, or it does not hold directions; FoldError, for
+        those that by their provenance may not be used in the fold in force.
     """
     header, tensors = load_tensors(path, what="directions file", way_out=_WAY_OUT, expected=FORMAT)
+    require_made_in(_read(path, header, "provenance").get("fold", "all"), what=f"the directions file {path}")
     plain = _read(path, header, "directions")
     if "vectors" not in tensors:
         raise TensorFileError(f"{path} holds no vectors; {_WAY_OUT}")
-    model = ModelIdentity.from_dict(plain["model"])
-    told: dict[str, Any] = {name: plain[name] for name in ("method", "name", "about")}
-    return Directions(tensors["vectors"], tuple(plain["hooks"]), model, **told)
+    try:
+        model, hooks = ModelIdentity.from_dict(plain["model"]), tuple(plain["hooks"])
+        told: dict[str, Any] = {name: plain[name] for name in ("method", "name", "about")}
+    except (KeyError, TypeError) as error:
+        raise TensorFileError(f"{path} does not say all of its directions ({error!r}); {_WAY_OUT}") from error
+    return Directions(tensors["vectors"], hooks, model, **told)
 
 
 def provenance_of(path: Path) -> Provenance:
@@ -65,6 +71,6 @@ def provenance_of(path: Path) -> Provenance:
 
 def _read(path: Path, header: Mapping[str, str], part: str) -> dict[str, Any]:
     try:
-        return json.loads(header[part])
-    except (KeyError, json.JSONDecodeError) as error:
+        return dict(json.loads(header[part]))
+    except (KeyError, TypeError, ValueError) as error:
         raise TensorFileError(f"{path} does not say its {part} ({error!r}); {_WAY_OUT}") from error

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.hooks import require_hook
 from interp_lab.identity import Direction, ModelIdentity
 from interp_lab.models import identity_of
+from interp_lab.models.hub import official_name
 from interp_lab.types import HookedModel, nearest
 
 
@@ -83,16 +85,32 @@ class Directions:
         """
         if not math.isfinite(factor) or factor == 0:
             raise ValueError(f"directions times {factor} are none; give a finite factor that is not zero")
-        return replace(
-            self, vectors=self.vectors * factor, about={**self.about, "times": factor * self.about.get("times", 1.0)}
-        )
+        about = {**self.about, "times": factor * self.about.get("times", 1.0)}
+        if self.midpoints is not None:
+            about["midpoint"] = {hook: math.copysign(1, factor) * at for hook, at in self.about["midpoint"].items()}
+        return replace(self, vectors=self.vectors * factor, about=about)
+
+    @property
+    def midpoints(self) -> Float[Tensor, " hook"] | None:
+        """Projection on each vector of the point halfway between the two sides of its contrast, in units of activation.
+
+        That is what a clamp of coefficient 0 sets. `None` if no contrast is known: of a probe, or of a foreign file.
+        """
+        known = self.about.get("midpoint")
+        return None if known is None else torch.tensor([known[hook] for hook in self.hooks]).to(self.vectors)
 
     def require_fits(self, model: HookedModel) -> None:
         """Refuse a model other than the one that they were found on, or one without their hook points.
 
+        Two names of one model are the same, and of the weight processing only those steps count that change
+        activations at these hook points (`identity.steps_seen_at`).
+
         Raises: ValueError, for another model, weight processing, hook point or width, naming what differs.
         """
-        identity_of(model).require_same(self.model, what=f"directions {self.name!r}")
+        own, made_on = identity_of(model), self.model
+        if own.name != made_on.name and official_name(own.name) == (official_name(made_on.name) or ""):
+            made_on = replace(made_on, name=own.name)
+        own.require_same(made_on, what=f"directions {self.name!r}", hooks=self.hooks)
         for hook in self.hooks:
             require_hook(model, hook)
             width = width_at(model, hook)

@@ -17,6 +17,11 @@ from interp_lab.stats import feasible_test, mean_interval, paired_difference
 from interp_lab.tasks import Pairs
 from interp_lab.types import HookedModel
 
+LEAST_LOGITS = 0.1
+"""What a corruption must cost at least, of the logit difference, to be called a behaviour: a tenth of the odds.
+
+Untrained models tell any two words apart by a little, always the same, which comes out clear of zero for some."""
+
 
 def preference(model: HookedModel, pairs: Pairs) -> Float[np.ndarray, " example"]:
     """Return the logit difference of right and wrong answers on the clean prompts minus that on the corrupted ones.
@@ -54,13 +59,16 @@ def lacks_behaviour(split: Untouched, *, metric: str, unit: str, level: float, s
     """Return why the pairs of a split show no behaviour whose carriers could be asked for; `None` if they do.
 
     The corruption must cost something clear of zero, in the direction that the metric calls better: costs must rise,
-    and anything else fall. For costs, the model must besides prefer the answer more clearly on the clean prompts.
+    and anything else fall; the logit difference by `LEAST_LOGITS` at least. For costs, the model must besides prefer
+    the answer more clearly on the clean prompts.
     """
     total = mean_interval(split.total, split.clusters, level=level, seed=seed)
     if not total.excludes(0.0):
         return f"the corruption costs {total} {unit}, which covers zero, so that there is nothing to bring back"
     if (total.estimate < 0) != (metric in COSTS):
         return f"by {metric} it is the corrupted prompts that come out better: the corruption costs {total} {unit}"
+    if metric == "logit_difference" and abs(total.estimate) < LEAST_LOGITS:
+        return f"the corruption costs {total} {unit}, which is too little to be called a behaviour ({LEAST_LOGITS:g})"
     if metric not in COSTS:
         return None
     prefers = mean_interval(split.preference, split.clusters, level=level, seed=seed)

@@ -10,6 +10,7 @@ import torch
 from interp_lab.claims import Split
 from interp_lab.effects.config import PairsConfig
 from interp_lab.effects.metric_names import READ_NO_ANSWER, MetricOf, metric_named
+from interp_lab.folds import told
 from interp_lab.metrics import Metric
 from interp_lab.tasks import Pairs, pairs_for
 from interp_lab.tasks.pairs import Rows
@@ -108,7 +109,8 @@ def _pool(
     try:
         for drawn in _draws(model, config, n, reserved=reserved):
             pool, n_drawn = _distinct(drawn), len(drawn)
-            enough = partners is None or pool.has_partners(n=n, seed=config.seed, same_answers=same)
+            apart = _apart(config)
+            enough = partners is None or pool.has_partners(n=n, seed=config.seed, same_answers=same, apart=apart)
             if len(pool) >= n and enough:
                 break
         _require_enough(pool, n_drawn, config, key)
@@ -130,8 +132,8 @@ def _require_enough(pool: Pairs | None, n_drawn: int, config: PairsConfig, key: 
     if pool is not None and len(pool) < n:
         raise ValueError(
             f"of {n_drawn} {'reserved' if key == 'n_held_out' else 'ordinary'} pairs of {config.task!r} only "
-            f"{len(pool)} are different, and {key}={n}: a pair that comes twice would choose sites and report on them; "
-            f"set {key} to {len(pool)} at most, or add pairs"
+            f"{len(pool)}{told()} are different, and {key}={n}: a pair that comes twice would choose sites and report "
+            f"on them; set {key} to {len(pool)} at most, or add pairs"
         )
 
 
@@ -145,6 +147,11 @@ def _draws(model: HookedModel, config: PairsConfig, n: int, *, reserved: bool) -
     yield pairs_for(model, config.task, n, seed=seed, reserved=reserved)
     every = pairs_for(model, config.task, None, seed=seed, reserved=reserved)
     yield every.rows(np.random.default_rng(seed).permutation(len(every)))
+
+
+def _apart(config: PairsConfig) -> bool:
+    """Whether a pair may not be the partner of itself turned around: a file may have every pair both ways round."""
+    return config.task.endswith(".jsonl")
 
 
 def _distinct(pairs: Pairs) -> Pairs:
@@ -165,7 +172,8 @@ def _part(
     if same_answers is None:
         return Part(pairs, metric(model, pairs))
     try:
-        partners = pool.partners(seed=config.seed, same_answers=same_answers, n=n)
+        apart = _apart(config) and pool.has_partners(n=n, seed=config.seed, same_answers=same_answers, apart=True)
+        partners = pool.partners(seed=config.seed, same_answers=same_answers, n=n, apart=apart)
     except ValueError as error:
         raise ValueError(f"{key}={n} leaves a control without its pair: {error}") from error
     return Part(pairs, metric(model, pairs), pool.rows(partners))

@@ -1,17 +1,15 @@
 """The pairs of one split without any intervention: what the corruption costs, and what intervals resample."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-UntouchedT = TypeVar("UntouchedT", bound="Untouched")
+from interp_lab.runs.fields import KeptFields
 
 
 @dataclass(frozen=True)
-class Untouched:
+class Untouched(KeptFields):
     """The metric on both prompts of every pair of a split; experiments add what they change."""
 
     clean: Float[np.ndarray, " example"]
@@ -35,12 +33,3 @@ class Untouched:
     def total(self) -> Float[np.ndarray, " example"]:
         """What the corruption costs."""
         return self.clean - self.corrupted
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        return {f"{prefix}_{one.name}": getattr(self, one.name) for one in fields(self)}
-
-    @classmethod
-    def from_arrays(cls: type[UntouchedT], prefix: str, arrays: Mapping[str, np.ndarray]) -> UntouchedT:
-        """Rebuild from what `arrays` returned."""
-        return cls(**{one.name: arrays[f"{prefix}_{one.name}"] for one in fields(cls)})

@@ -8,11 +8,13 @@ import pandas as pd
 
 from interp_lab.claims import Grade
 from interp_lab.experiment import Provenance, Section
-from interp_lab.input_attribution import figures, sections, tables, texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.input_attribution import confirming, figures, sections, tables, texts
 from interp_lab.input_attribution.claimed import AttributionClaims
 from interp_lab.input_attribution.config import InputAttributionConfig
 from interp_lab.input_attribution.measured import MapsOfSplit
 from interp_lab.input_attribution.sanity import Sanity
+from interp_lab.runs.fields import from_arrays
 
 _SPLITS = ("select", "report", "held_out")
 
@@ -34,7 +36,7 @@ class InputAttributionResult(AttributionClaims):
             select=splits["select"],
             report=splits["report"],
             held_out=splits.get("held_out"),
-            sanity=Sanity.from_arrays(arrays),
+            sanity=from_arrays(Sanity, "sanity", arrays),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -43,7 +45,7 @@ class InputAttributionResult(AttributionClaims):
         for split in _SPLITS:
             part = getattr(self, split)
             found |= {} if part is None else part.arrays(split)
-        return found if self.sanity is None else found | self.sanity.arrays()
+        return found if self.sanity is None else found | self.sanity.arrays("sanity")
 
     def metrics(self) -> dict[str, float]:
         """Return flat numbers of the report half.
@@ -96,6 +98,14 @@ class InputAttributionResult(AttributionClaims):
     def sections(self) -> list[Section]:
         """Return maps and checks (descriptive), and what removal and patching do (causal)."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what is said of the places of a prompt."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

@@ -1,6 +1,6 @@
 """Two checks of a method rather than of its maps: is it steady, and does it depend on what the model has learned?"""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -15,6 +15,7 @@ from interp_lab.input_attribution.random_maps import dealt_out
 from interp_lab.input_attribution.randomisation import cascade
 from interp_lab.input_attribution.ranks import Ranked
 from interp_lab.input_attribution.sensitivity import relative_change, sensitivity_max
+from interp_lab.runs.fields import KeptFields
 from interp_lab.types import HookedModel
 
 LEFT_OUT: tuple[MethodName, ...] = ("shap",)
@@ -22,7 +23,7 @@ LEFT_OUT: tuple[MethodName, ...] = ("shap",)
 
 
 @dataclass(frozen=True)
-class Sanity:
+class Sanity(KeptFields):
     """Both checks on the first prompts of the report half; NaN for methods that are left out."""
 
     sensitivity: Float[np.ndarray, "map example"]
@@ -36,17 +37,6 @@ class Sanity:
     kept_by_lot: Float[np.ndarray, "map example"]
     """The same with sizes dealt out anew; mean over draws."""
     templates: Shaped[np.ndarray, " example"]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        return {f"sanity_{one.name}": getattr(self, one.name) for one in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Sanity | None":
-        """Rebuild from what `arrays` returned; `None` if it is not there."""
-        if "sanity_stages" not in arrays:
-            return None
-        return cls(**{one.name: arrays[f"sanity_{one.name}"] for one in fields(cls)})
 
 
 def sanity(model: HookedModel, part: Part, config: InputAttributionConfig, *, told: Progress) -> Sanity:

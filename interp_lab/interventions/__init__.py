@@ -2,7 +2,7 @@
 
 from interp_lab.interventions.applied import applied
 from interp_lab.interventions.combined import Combined
-from interp_lab.interventions.directional import project_out
+from interp_lab.interventions.directional import every_write, project_out, write_hooks
 from interp_lab.interventions.intervention import Intervention, Place
 from interp_lab.interventions.op import Op, apply_op, decoder_rows, require_codec, squared_length
 from interp_lab.interventions.overlap import require_apart, require_members_apart, sites_overlap
@@ -19,6 +19,7 @@ __all__ = [
     "applied",
     "apply_op",
     "decoder_rows",
+    "every_write",
     "patches",
     "project_out",
     "reference_values",
@@ -29,4 +30,5 @@ __all__ = [
     "shared_prefix",
     "sites_overlap",
     "squared_length",
+    "write_hooks",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interp_lab.interventions.intervention import Intervention
 from interp_lab.interventions.op import Op
-from interp_lab.types import Site
+from interp_lab.types import HookedModel, Site
 
 
 def project_out(
@@ -35,3 +35,19 @@ def project_out(
         raise ValueError(f"the direction to project out at {empty} has length zero; leave the site out")
     named = name or f"directional ablation of {'+'.join(str(site) for site in sites)}"
     return Intervention(tuple(sites), Op.PROJECT_OUT, tuple(each), named)
+
+
+def every_write(model: HookedModel) -> tuple[Site, ...]:
+    """Return all places that write to the residual stream: what enters layer 0, then attention and MLP of each layer.
+
+    A direction that is projected out at all of them is nowhere in the stream, at any layer. Projected out of the
+    stream at one layer only, it comes back with what later layers write.
+    """
+    hooks = write_hooks(n_layers=int(model.cfg.n_layers), attn_only=bool(getattr(model.cfg, "attn_only", False)))
+    return tuple(map(Site, hooks))
+
+
+def write_hooks(*, n_layers: int, attn_only: bool) -> tuple[str, ...]:
+    """Return the names of the hook points of `every_write`, of a model that need not be there."""
+    parts = ("hook_attn_out",) if attn_only else ("hook_attn_out", "hook_mlp_out")
+    return ("blocks.0.hook_resid_pre", *(f"blocks.{layer}.{part}" for layer in range(n_layers) for part in parts))

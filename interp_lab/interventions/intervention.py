@@ -201,7 +201,7 @@ def _require_usable(intervention: Intervention, site: Site, payload: Tensor) -> 
         raise ValueError(f"{name!r} projects a direction out at {site}, which is one number; scale it by 0 instead")
     if intervention.op is Op.CLAMP and site.latent is not None:
         raise ValueError(f"{name!r} clamps a projection at {site}, which is one number; replace it instead")
-    if intervention.op is Op.CLAMP and (payload.square().sum(-1) == 0).any():
+    if intervention.op is Op.CLAMP and (payload == 0).all(-1).any():
         raise ValueError(f"{name!r} clamps a projection on a payload of length zero at {site}, which has no direction")
     if intervention.positions is not None and site.position is not None:
         raise ValueError(

@@ -61,18 +61,20 @@ def apply_op(
         payload = whole
     if squared is None:
         squared = squared_length(payload)
-    share = (activation * payload).sum(-1, keepdim=True) / squared
+    share = (activation.to(squared.dtype) * payload).sum(-1, keepdim=True) / squared
     if op is Op.CLAMP:
         share = share - (1 if coefficient is None else coefficient)
-    return activation - payload * share
+    return (activation - payload * share).to(activation.dtype)
 
 
 def squared_length(direction: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch 1"]:
-    """Return the squared length of directions to project out, or to clamp along.
+    """Return the squared length of directions to project out, or to clamp along, in float32 at least.
+
+    Half precision holds no square of a length above 255: a direction that long would be left where it is.
 
     Raises: ValueError, if one is zero.
     """
-    squared = direction.square().sum(-1, keepdim=True)
+    squared = direction.to(torch.promote_types(direction.dtype, torch.float32)).square().sum(-1, keepdim=True)
     if (squared == 0).any():
         raise ValueError("cannot project out, or clamp along, a direction of length zero")
     return squared

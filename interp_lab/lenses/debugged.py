@@ -10,9 +10,9 @@ from interp_lab.lenses.asked import Asked, model_errors
 from interp_lab.lenses.config import LensesConfig
 from interp_lab.lenses.follow_up import FollowUp, causal_follow_up
 from interp_lab.lenses.good_runs import GoodRuns, NoGoodRunsError, good_runs_among
-from interp_lab.lenses.kept import as_arrays, from_arrays
 from interp_lab.lenses.logit_lens import Lens
 from interp_lab.lenses.wrong_completion import FEWEST, Triage, triage
+from interp_lab.runs.fields import as_arrays, from_arrays
 from interp_lab.types import HookedModel
 
 

@@ -159,10 +159,11 @@ class LensFindings:
         lower = found.intervals.high < 0
         if not lower[:-1].any():
             return []
-        first = "every point but the last" if lower[:-1].all() else f"{lower[:-1].sum()} of {len(lower) - 1} points"
+        first = "every point but the last" if lower[:-1].all() else "some points"
+        n = f"at {lower[:-1].sum()} of {len(lower) - 1} points"
         nats = ", ".join(f"{name} {found.intervals.at(nth)}" for nth, name in enumerate(self.points[:-1]))
         statement = (
             f"On held-out text the tuned lens is nearer to the predictions of {self.config.model} than the logit lens "
             f"at {first}"
         )
-        return [Claim(statement, f"difference in KL, nats: {nats}")]
+        return [Claim(statement, f"{n}; difference in KL, nats: {nats}")]

@@ -24,9 +24,9 @@ from interp_lab.engine import Effects
 from interp_lab.experiment import Progress, silent
 from interp_lab.lenses.asked import END, Asked
 from interp_lab.lenses.good_runs import GoodRuns, ModelPart, NoGoodRunsError, Repairing, Repairs, parts_at
-from interp_lab.lenses.kept import as_arrays, from_arrays
 from interp_lab.lenses.wrong_completion import Triage, Verdict
 from interp_lab.models.identity import identity_of
+from interp_lab.runs.fields import as_arrays, from_arrays
 from interp_lab.stats import Intervals, bootstrap_interval
 from interp_lab.types import HookedModel
 

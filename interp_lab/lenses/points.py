@@ -65,6 +65,15 @@ def depth_label(point: str) -> str:
     return f"after attn {layer}" if point.endswith("hook_resid_mid") else f"after {layer}"
 
 
+def hook_labelled(label: str) -> str:
+    """Return the hook point that `depth_label` gave a short name to."""
+    said, _, layer = label.rpartition(" ")
+    return f"blocks.{layer}.hook_resid_{_ENDS[said]}" if said else "blocks.0.hook_resid_pre"
+
+
+_ENDS = {"before": "pre", "after attn": "mid", "after": "post"}
+
+
 def absolute_positions(
     tokens: Tokens, positions: Positions | None, mask: Bool[Tensor, "_ _"] | None
 ) -> tuple[Positions, Bool[Tensor, "batch read"]]:

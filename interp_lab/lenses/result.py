@@ -8,14 +8,15 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade, Split
 from interp_lab.experiment import Provenance, Section
-from interp_lab.lenses import figures, sections, tables, texts
+from interp_lab.hypotheses import Component
+from interp_lab.lenses import confirming, figures, sections, tables, texts
 from interp_lab.lenses.asked import END
 from interp_lab.lenses.config import LensesConfig
 from interp_lab.lenses.debugged import Debugged
 from interp_lab.lenses.divergence import LensDivergence
 from interp_lab.lenses.findings import LensFindings
-from interp_lab.lenses.kept import as_arrays, from_arrays
 from interp_lab.lenses.measured import LensSplit, ScopeSplit, ShownPrompt
+from interp_lab.runs.fields import as_arrays, from_arrays
 
 _KEYS = {Split.SELECT: "select", Split.REPORT: "report", Split.HELD_OUT: "held_out"}
 
@@ -120,6 +121,10 @@ class LensesResult(LensFindings):
     def sections(self) -> list[Section]:
         """Return what is readable, and what went wrong; only the follow-up is causal."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def components(self) -> list[Component]:
+        """Return the first point at which the answer is readable at each place."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

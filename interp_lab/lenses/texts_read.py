@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from interp_lab.folds import reserved_closed, told
 from interp_lab.hooks import device_of
 from interp_lab.tasks import Document, grammar_documents, pairs_for, read_documents, task_names, token_windows
 from interp_lab.tasks.batch import pad_rows, pad_token
@@ -48,9 +49,9 @@ def lens_text(
 ) -> LensText:
     """Draw text to train a lens on, and documents to judge it on.
 
-    Of the grammar and of tasks, held-out documents are of reserved templates, which training never sees; of files, they
-    are the first documents, and training begins behind them. A document that is held out is not trained on where it
-    comes again, word for word.
+    Of the grammar and of tasks, held-out documents are of reserved templates, which training never sees (other
+    documents of the same templates while those are closed, see `folds`); of files, they are the first documents, and
+    training begins behind them. A document that is held out is not trained on where it comes again, word for word.
 
     Args:
         text: `grammar`, a file or folder (see `tasks.read_documents`), or a task by name.
@@ -58,16 +59,16 @@ def lens_text(
 
     Raises: ValueError, for text that there is not, or too little of it.
     """
-    length = min(length, int(model.cfg.n_ctx))
+    length, apart = min(length, int(model.cfg.n_ctx)), not reserved_closed()
     if text == GRAMMAR:
         n = max(n_windows * length // _TOKENS_PER_DOCUMENT, 64)
         train: Iterable[Document] = grammar_documents(n, seed=seed, reserved=False)
-        held_out = grammar_documents(n_held_out, seed=seed + 1, reserved=True)
+        held_out = grammar_documents(n_held_out, seed=seed + 1, reserved=apart)
         clusters = [document.name for document in held_out]
     elif _is_task(text):
         n = max(n_windows * length // _TOKENS_PER_DOCUMENT, 64)
         train, _ = _of_task(model, text, n, seed=seed, reserved=False)
-        held_out, clusters = _of_task(model, text, n_held_out, seed=seed, reserved=True)
+        held_out, clusters = _of_task(model, text, n_held_out, seed=seed + 1, reserved=apart)
     else:
         stream = iter(read_documents(Path(text)))
         held_out, train = list(islice(stream, n_held_out)), stream
@@ -77,8 +78,8 @@ def lens_text(
     windows = list(islice((row for batch in batches for row in batch.tokens), n_windows))
     if len(windows) < n_windows:
         raise ValueError(
-            f"{text!r} makes {len(windows)} windows of {length} tokens besides {n_held_out} held-out documents and "
-            f"what repeats them, and {n_windows} are asked for; give more text, or lower n_windows or length"
+            f"{text!r}{told()} makes {len(windows)} windows of {length} tokens besides {n_held_out} held-out documents "
+            f"and what repeats them, and {n_windows} are asked for; give more text, or lower n_windows or length"
         )
     judged = _rows(model, held_out, clusters, length=length)
     return LensText(text, torch.stack(windows).to(device_of(model)), judged)
@@ -95,7 +96,7 @@ def _is_task(text: str) -> bool:
 def _of_task(
     model: HookedModel, task: str, n: int, *, seed: int, reserved: bool
 ) -> tuple[list[Document], Sequence[str]]:
-    pairs = pairs_for(model, task, n, seed=seed + reserved, reserved=reserved)
+    pairs = pairs_for(model, task, n, seed=seed, reserved=reserved)
     documents = [Document(nth, name, text) for nth, (name, text) in enumerate(zip(pairs.templates, pairs.clean_texts))]  # noqa: B905 - equal by construction
     return documents, pairs.templates
 

@@ -7,7 +7,7 @@ second of pandas, which whoever loads a model should not wait for.
 from interp_lab.models.build import build_hooked
 from interp_lab.models.forward import forward_from
 from interp_lab.models.identity import declare_identity, identity_of
-from interp_lab.models.load import known_models, load_model
+from interp_lab.models.load import known_models, load_model, shape_named
 from interp_lab.models.shape import is_bridge, is_causal, n_heads, n_key_value_heads, norm_kind, norms_after
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "n_key_value_heads",
     "norm_kind",
     "norms_after",
+    "shape_named",
 ]

@@ -1,14 +1,15 @@
 """Experiments on a model that exists: a subclass has a config and a result, and says what is measured."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from interp_lab.bibliography import Source
 from interp_lab.experiment import Progress, Provenance, Tracker, provenance, silent
+from interp_lab.models.held import model_named_by
 from interp_lab.models.identity import identity_of
-from interp_lab.models.load import load_model
 from interp_lab.runs.keep import ConfigT, ResultT
 from interp_lab.runs.recorded import RecordedExperiment
 from interp_lab.types import HookedModel
@@ -18,8 +19,15 @@ class ModelExperiment(RecordedExperiment[ConfigT, ResultT]):
     """An experiment on one model, which its config names.
 
     The config has the fields `model`, `device`, `dtype`, `processing` and `backend`, as `load_model` takes them, and
-    `seed`. With `name`, `result`, `sources` and `measure` a subclass is a whole experiment.
+    `seed`, and `fold`: nothing else is drawn by `run` or `measure`, which a subclass has no part in. With `name`,
+    `result`, `sources` and `measure` a subclass is a whole experiment.
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:  # noqa: ANN401 - what `type` takes
+        """Put the subclass's `measure` within its fold."""
+        super().__init_subclass__(**keywords)
+        if "measure" in vars(cls):
+            cls.measure = _within_fold(cls.measure)  # ty: ignore[invalid-assignment] - it takes and returns the same
 
     def carry_out(self, tracker: Tracker, run_dir: Path | None, *, progress: Progress) -> ResultT:
         """Load the model and measure.
@@ -38,14 +46,13 @@ class ModelExperiment(RecordedExperiment[ConfigT, ResultT]):
         return provenance_on(model, self.name, seed=config.seed, sources=self.sources)
 
 
-def model_named_by(config: Any) -> HookedModel:  # noqa: ANN401 - a Config with these five fields
-    """Load the model that a config names.
+def _within_fold(measure: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(measure)
+    def measured(self: ModelExperiment, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as `measure` takes and returns
+        with self.in_fold():
+            return measure(self, *given, **named)
 
-    Raises: ValueError, as `load_model`.
-    """
-    return load_model(
-        config.model, config.device, dtype=config.dtype, processing=config.processing, backend=config.backend
-    )
+    return measured
 
 
 def provenance_on(model: HookedModel, experiment: str, *, seed: int, sources: Sequence[Source] = ()) -> Provenance:

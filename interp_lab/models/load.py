@@ -1,6 +1,7 @@
 """`load_model`: from a name or a path to a model with an identity."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,13 +12,17 @@ from torch import Tensor
 from interp_lab.identity import WeightProcessing
 from interp_lab.models.build import build_hooked
 from interp_lab.models.hub import closest_names, load_from_hub, official_name
+from interp_lab.models.identity import declare_identity, identity_of
 from interp_lab.models.local import load_directory
 from interp_lab.models.native import to_bridge
 from interp_lab.models.settings import device_named, dtype_named, processing_named
 from interp_lab.models.tokenizers import read_tokenizer
+from interp_lab.models.untrained import draw_anew
 from interp_lab.types import HookedModel, nearest
 
 _COMPILED = "compiled/"
+_UNTRAINED = re.compile(r"untrained(?:@(\d+))?/(.+)")
+"""A model with the shape and the tokenizer of another, and weights drawn at random by a seed."""
 Backend = Literal["hooked", "bridge"]
 
 
@@ -33,8 +38,9 @@ def load_model(
 
     A name is looked up among the bundled models (`organism-attn`), the compiled ones
     (`compiled/induction`), the directories on disk, and the names that TransformerLens knows on the
-    hub, in that order; a `Path` is a directory. Only the last kind ever uses the network. The random
-    generators, the root logger and the warning filters are left as they were.
+    hub, in that order; a `Path` is a directory. Only the last kind ever uses the network. With `untrained/` before it
+    (`untrained@3/organism` for another seed than 0) a name stands for the same model with random weights: what is found
+    in that is no finding. The random generators, the root logger and the warning filters are left as they were.
 
     Args:
         device: `None` is CUDA where there is one, else the CPU.
@@ -49,6 +55,13 @@ def load_model(
     processing, dtype, device = processing_named(processing), dtype_named(dtype), device_named(device)
     require_backend(backend)
     name = str(name_or_path)
+    untrained = _UNTRAINED.fullmatch(name) if isinstance(name_or_path, str) else None
+    if untrained:
+        seed, shape = int(untrained[1] or 0), untrained[2]
+        model = load_model(shape, device, dtype=dtype, processing=processing, backend=backend)
+        draw_anew(model, generator=torch.Generator().manual_seed(seed))
+        declare_identity(model, name=name, processing=identity_of(model).processing)
+        return model
     names = known_models()
     if isinstance(name_or_path, str) and any(name in group for group in names.values()):
         read = _read_compiled if name in names["compiled"] else _read_bundled
@@ -91,6 +104,12 @@ def _read_bundled(name: str) -> tuple[Mapping[str, Any], Mapping[str, Tensor], A
     model = read_bundled(name)
     tokenizer = None if model.tokenizer_dir is None else read_tokenizer(model.tokenizer_dir)
     return model.config, model.state_dict, tokenizer
+
+
+def shape_named(name: str) -> str:
+    """Return the model whose shape an untrained one has (`organism` of `untrained@3/organism`); others as they are."""
+    found = _UNTRAINED.fullmatch(name)
+    return found[2] if found else name
 
 
 def _read_compiled(name: str) -> tuple[Mapping[str, Any], Mapping[str, Tensor], Any]:

@@ -21,16 +21,22 @@ def untrained_copies(model: HookedModel, n: int, *, seed: int) -> Iterator[Hooke
         raise ValueError(f"n={n} untrained models are no control; ask for at least 1")
     untrained: Any = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(seed)
+    for _ in range(n):
+        draw_anew(untrained, generator=generator)
+        yield untrained
+
+
+def draw_anew(model: HookedModel, *, generator: torch.Generator) -> None:
+    """Draw all weights of a model at random, in place; see `untrained_copies`."""
     given = float(getattr(model.cfg, "initializer_range", -1.0) or -1.0)
     spread = given if given > 0 else 0.8 / float(model.cfg.d_model) ** 0.5
-    for _ in range(n):
-        with torch.no_grad():
-            for name, weight in untrained.named_parameters():
-                own = name.rsplit(".", 1)[-1]
-                if own.startswith("b"):
-                    weight.zero_()
-                elif weight.ndim == 1:
-                    weight.fill_(0.0 if getattr(model.cfg, "rmsnorm_uses_offset", False) else 1.0)
-                else:
-                    weight.copy_(torch.randn(weight.shape, generator=generator) * spread)
-        yield untrained
+    drawn: Any = model
+    with torch.no_grad():
+        for name, weight in drawn.named_parameters():
+            own = name.rsplit(".", 1)[-1]
+            if own.startswith("b"):
+                weight.zero_()
+            elif weight.ndim == 1:
+                weight.fill_(0.0 if getattr(model.cfg, "rmsnorm_uses_offset", False) else 1.0)
+            else:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * spread)

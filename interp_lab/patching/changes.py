@@ -37,7 +37,7 @@ class SplitMeasurements(Untouched):
 
     changes: Float[np.ndarray, "patch site example"]
     """Metric under the patch minus that of the run it was put into, in the order of `PATCHES`; NaN for patches that
-    were not made: of the selection split, all but those in `TO_CHOOSE`."""
+    were not made: of the selection split, all but those in `TO_CHOOSE`, and these too where nothing is chosen."""
     sets: Float[np.ndarray, "map set example"]
     """Change by denoising the chosen sites of a map together, then as many random ones, again and again; NaN where none
     were chosen."""

@@ -47,11 +47,13 @@ def choose(
 
     Args:
         left_out: sites that are not asked about, because by construction they do everything; see `screening`.
+
+    Returns: all that are asked about, where the choice was stated in advance.
     """
     n_sites = select.changes.shape[1]
     asked = np.arange(n_sites) if left_out is None else np.flatnonzero(~left_out)
-    if not len(asked):
-        return np.array([], dtype=np.int64)
+    if config.chosen is not None or not len(asked):
+        return asked
     ways = ((Patch.DENOISE, Patch.DENOISE_NULL), (Patch.NOISE, Patch.NOISE_NULL))
     effects, control = (np.stack([select.effect(patch)[asked] for patch in side]) for side in zip(*ways, strict=True))
     adjusted = paired_difference(effects, control, select.clusters, level=config.level, seed=config.seed).p_adjusted()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from interp_lab.claims import Claim, Evidence, Grade, Split
+from interp_lab.effects.confirming import how_chosen
 from interp_lab.patching.changes import Patch, SplitMeasurements
 from interp_lab.patching.measurements import PatchingMeasurements
 from interp_lab.patching.sites import Run
@@ -102,7 +103,7 @@ class PatchingClaims(PatchingMeasurements):
         return {self.names[site]: (graded[nth], graded[n + nth]) for nth, site in enumerate(self.chosen) if graded}
 
     def _claim(self, statement: str, effect: Evidence, replication: Evidence | None) -> Claim:
-        observed = f"the corruption costs {self.total} {self.unit}; the site was chosen on the selection split"
+        observed = f"the corruption costs {self.total} {self.unit}; the site was {how_chosen(self.config.chosen)}"
         return Claim(statement, observed, effect, replication, alpha=self.config.fdr)
 
 

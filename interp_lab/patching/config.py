@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt, field_validator
 
 from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.confirming import Stated
 from interp_lab.effects.parts import Partners
 from interp_lab.patching.sites import GRANULARITIES, Granularity, Places
 from interp_lab.types import Site
@@ -32,8 +33,14 @@ class PatchingConfig(PairsConfig):
     `@position` and `#neuron` behind it."""
     n_top: PositiveInt = 3
     """Sites of each map that are chosen, by what denoising or noising them does on the selection split: the larger."""
+    chosen: Stated | None = None
+    """What is tested, by name, in place of what the selection split would choose: cells of the maps, such as `1.3` or
+    `2.hook_resid_pre at end`. Only these are then patched."""
     n_random_sets: Annotated[int, Field(ge=5)] = 20
     """Random sets of as many sites, which the chosen ones are compared with when patched together."""
+    sites_at_once: PositiveInt | None = None
+    """Sites of one sweep, of which there are some for each patch and split: what processes can share. `None` takes all.
+    Effects do not depend on it but for the last bits of a float."""
     smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Smallest effect of interest (share of the total effect of the corruption)."""
 

@@ -4,40 +4,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, WANG_2022, ZHANG_2024
 from interp_lab.claims import Split
 from interp_lab.effects.behaviour import untouched
 from interp_lab.effects.metric_names import COSTS, MetricOf
 from interp_lab.effects.parts import Part, parts_of
-from interp_lab.engine import Effects, sweep
+from interp_lab.engine import sweep
 from interp_lab.experiment import Progress, Steps, silent
-from interp_lab.interventions import Combined, Intervention
-from interp_lab.models.experiment import ModelExperiment
-from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch, SplitMeasurements
+from interp_lab.interventions import Combined
+from interp_lab.models.divisible import DivisibleExperiment
+from interp_lab.patching.changes import SplitMeasurements
 from interp_lab.patching.choice import MapLabels, choose
 from interp_lab.patching.config import PatchingConfig
+from interp_lab.patching.divided import DividedSweeps
 from interp_lab.patching.latents import Latents, latent_maps
 from interp_lab.patching.result import PatchingResult
 from interp_lab.patching.screening import by_construction
-from interp_lab.patching.sites import Run, SiteMap, map_patches, own_groups, site_map
+from interp_lab.patching.sites import SiteMap, map_patches, only_named, own_groups, site_map
 from interp_lab.types import Codec, HookedModel
 
 NAME = "patching"
 """In the registry, and at the head of every config file."""
 
-_RUNS: Mapping[Patch, tuple[Run, Run, bool]] = {
-    Patch.DENOISE: ("clean", "corrupted", False),
-    Patch.NOISE: ("corrupted", "clean", False),
-    Patch.DENOISE_NULL: ("corrupted", "corrupted", True),
-    Patch.NOISE_NULL: ("clean", "clean", True),
-    Patch.DENOISE_OTHER: ("clean", "corrupted", True),
-}
-"""Where values are taken from, where they are put, and whether they are another pair's."""
 
-
-class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
+class Patching(DivisibleExperiment[PatchingConfig, PatchingResult]):
     """Patch every site both ways: choose on half of the prompts, report on the rest, confirm on held-out templates."""
 
     name = NAME
@@ -64,25 +56,28 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
                 by hook name.
 
         Raises: ValueError, if the task does not suit the model or has too few different pairs, the model has not the
-            sites, or a template has too few pairs for a control; as `engine.sweep`.
+            sites or no cell of a name in `chosen`, or a template has too few pairs for a control; as `engine.sweep`.
         """
         c = self.config
+        if self.made is not None and (metric is not None or codecs):
+            raise ValueError("parts are made with the metric and the sites of the config; give no metric, no codecs")
         drawn = parts_of(model, c, metric, partners=c.partners)
         parts = drawn.by_split
-        maps = self._maps(model, parts)
-        maps += latent_maps(model, codecs or {}, parts[Split.SELECT], latents=latents) if codecs else []
-        wanted = {split: TO_CHOOSE if split is Split.SELECT else PATCHES for split in parts}
-        counted = Steps(progress, sum(map(len, wanted.values())) + (len(parts) - 1) * len(maps))
-        is_cost = drawn.metric in COSTS
-        measured = {
-            split: self._measured(model, maps, part, wanted[split], counted, is_cost=is_cost)
-            for split, part in parts.items()
-        }
+        every = self._maps(model, parts)
+        every += latent_maps(model, codecs or {}, parts[Split.SELECT], latents=latents) if codecs else []
+        maps = self._asked(every)
+        work = self._sweeps(model, maps, parts)
+        counted = Steps(progress, work.n_parts + (len(parts) - 1) * len(maps))
+        measured = {split: self._measured(work, split, counted, is_cost=drawn.metric in COSTS) for split in parts}
         labels, screened = label_maps(maps), by_construction(model, maps, list(parts.values()))
         chosen = choose(measured[Split.SELECT], labels, config=c, left_out=screened)
+        names = tuple(name for sites in maps for name in sites.cell_names())
+        whole = [sites for sites in every if sites.name in labels]
+        left_out = by_construction(model, whole, list(parts.values()))
         for split in parts:
             if split is not Split.SELECT:
-                sets = self._sets(model, maps, parts[split], chosen, left_out=screened, counted=counted)
+                own = [names[site] for site in chosen]
+                sets = self._sets(model, whole, parts[split], own, left_out=left_out, counted=counted)
                 measured[split] = replace(measured[split], sets=sets)
         progress(1, 1, "patched")
         return PatchingResult(
@@ -91,7 +86,7 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             metric=drawn.metric,
             unit=drawn.unit,
             same_answers=drawn.same_answers,
-            names=tuple(name for sites in maps for name in sites.cell_names()),
+            names=names,
             maps=labels,
             select=measured[Split.SELECT],
             report=measured[Split.REPORT],
@@ -106,47 +101,33 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         maps = [site_map(model, one, every, places=self.config.places) for one in self.config.sites]
         return [*maps, own_groups(self.config.groups)] if self.config.groups else maps
 
-    def _measured(
-        self,
-        model: HookedModel,
-        maps: Sequence[SiteMap],
-        part: Part,
-        wanted: Sequence[Patch],
-        counted: Steps,
-        *,
-        is_cost: bool,
-    ) -> SplitMeasurements:
-        changes = np.full((len(PATCHES), sum(len(sites.cells) for sites in maps), len(part.pairs)), np.nan)
-        for patch in wanted:
-            source, base, of_another = _RUNS[patch]
-            values = getattr(part.others if of_another else part.pairs, source)
-            cells = [cell for sites in maps for cell in map_patches(model, sites, part.pairs, values, base=base)]
-            swept = self._sweep(model, part, cells, base=base, progress=counted.next(str(patch)))
-            changes[PATCHES.index(patch)] = swept.changes
-        return SplitMeasurements(
-            **vars(untouched(model, part, is_cost=is_cost)),
-            changes=changes,
-            sets=np.full((len(maps), 1 + self.config.n_random_sets, len(part.pairs)), np.nan),
-        )
+    def _asked(self, maps: Sequence[SiteMap]) -> list[SiteMap]:
+        """Return what is patched of the maps: all, unless it is stated in advance."""
+        return list(maps) if self.config.chosen is None else only_named(maps, self.config.chosen)
 
-    def _sweep(
-        self,
-        model: HookedModel,
-        part: Part,
-        cells: Sequence[Intervention | Combined],
-        *,
-        base: Run,
-        progress: Progress,
-    ) -> Effects:
-        prompts, budget = getattr(part.pairs, base), self.config.memory_budget
-        return sweep(model, prompts, cells, part.metric, mask=part.pairs.mask, memory_budget=budget, progress=progress)
+    def divided(self, model: HookedModel) -> DividedSweeps:
+        """Return the sweeps of all splits as parts."""
+        parts = parts_of(model, self.config, None, partners=self.config.partners).by_split
+        return self._sweeps(model, self._asked(self._maps(model, parts)), parts)
+
+    def _sweeps(self, model: HookedModel, maps: Sequence[SiteMap], parts: Mapping[Split, Part]) -> DividedSweeps:
+        c = self.config
+        return DividedSweeps(model, maps, parts, c.sites_at_once, c.memory_budget, chooses=c.chosen is None)
+
+    def _measured(self, work: DividedSweeps, split: Split, counted: Steps, *, is_cost: bool) -> SplitMeasurements:
+        part = work.drawn[split]
+        return SplitMeasurements(
+            **vars(untouched(work.model, part, is_cost=is_cost)),
+            changes=work.of_split(split, made=self.to_join(work, work.model), counted=counted),
+            sets=np.full((len(work.maps), 1 + self.config.n_random_sets, len(part.pairs)), np.nan),
+        )
 
     def _sets(
         self,
         model: HookedModel,
         maps: Sequence[SiteMap],
         part: Part,
-        chosen: Int[np.ndarray, " chosen"],
+        chosen: Sequence[str],
         *,
         left_out: Bool[np.ndarray, " site"],
         counted: Steps,
@@ -155,7 +136,8 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
         n_random, rng = self.config.n_random_sets, np.random.default_rng(self.config.seed)
         found = np.full((len(maps), 1 + n_random, len(part.pairs)), np.nan)
         for nth, (sites, labels) in enumerate(zip(maps, label_maps(maps).values(), strict=True)):
-            own = [int(site) - labels.first for site in chosen if labels.first <= site < labels.cells.stop]
+            names = sites.cell_names()
+            own = [names.index(name) for name in chosen if name in names]
             others = [int(cell) for cell in np.flatnonzero(~left_out[labels.cells]) if cell not in own]
             if not own or len(others) < len(own):
                 continue
@@ -163,7 +145,10 @@ class Patching(ModelExperiment[PatchingConfig, PatchingResult]):
             cells = map_patches(model, sites, part.pairs, part.pairs.clean, base="corrupted")
             together = [Combined(tuple(cells[cell] for cell in group), "together") for group in (own, *random)]
             progress = counted.next(f"sets of {sites.name}")
-            found[nth] = self._sweep(model, part, together, base="corrupted", progress=progress).changes
+            found[nth] = sweep(
+                model, part.pairs.corrupted, together, part.metric, mask=part.pairs.mask,
+                memory_budget=self.config.memory_budget, progress=progress,
+            ).changes  # fmt: skip
         return found
 
 

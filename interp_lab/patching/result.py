@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade, Split
 from interp_lab.experiment import Provenance, Section
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.patching import confirming
 from interp_lab.patching.changes import Patch, SplitMeasurements
 from interp_lab.patching.choice import MapLabels
 from interp_lab.patching.claimed import PatchingClaims
@@ -107,12 +109,13 @@ class PatchingResult(PatchingClaims):
     def stability(self) -> dict[str, Overlap]:
         """Overlap of the top denoising effects over resampled prompts of the report split, by map.
 
-        Templates are resampled, or pairs where all are of one. Sites that are on top by construction are left out.
+        Templates are resampled, or pairs where all are of one. Sites that are on top by construction are left out, and
+        what was stated in advance is in no order.
         """
         found, held, c = {}, self.report, self.config
         for name, labels in self.maps.items():
             asked = ~self.by_construction[labels.cells]
-            if asked.sum() > c.n_top:
+            if c.chosen is None and asked.sum() > c.n_top:
                 effects = held.effect(Patch.DENOISE)[labels.cells][asked]
                 found[name] = top_site_stability(effects, held.clusters, k=c.n_top, seed=c.seed)
         return found
@@ -173,6 +176,14 @@ class PatchingResult(PatchingClaims):
                 tables=self.tables(),
             )
         ]
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what both ways of patching say of each site."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

@@ -1,9 +1,10 @@
 """What is patched: maps of sites, with the names of their rows and columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from interp_lab.effects.confirming import places_of
 from interp_lab.hooks import hook_names, n_heads_at
 from interp_lab.interventions import Intervention, patches
 from interp_lab.tasks import Pairs
@@ -167,6 +168,31 @@ def roles_that_matter(parts: Sequence[Pairs]) -> tuple[str, ...]:
         if not early and not same:
             kept.append(role)
     return tuple(kept)
+
+
+def only_named(maps: Sequence[SiteMap], names: Sequence[str]) -> list[SiteMap]:
+    """Return maps of nothing but some of their cells, one row each, in the order of the names within each map.
+
+    Raises: ValueError, for a name that is none of a cell, with the nearest.
+    """
+    known = [(name, sites, cell) for sites in maps for cell, name in enumerate(sites.cell_names())]
+    places = places_of(names, [name for name, _, _ in known], what="cell in the maps of sites")
+    found = [known[place] for place in places]
+    kept = {sites.name: [cell for _, own, cell in found if own is sites] for sites in maps}
+    return [_rows_of(sites, kept[sites.name]) for sites in maps if kept[sites.name]]
+
+
+def _rows_of(sites: SiteMap, kept: Sequence[int]) -> SiteMap:
+    labels = sites.rows if sites.name == OWN_GROUPS else sites.cell_names()
+    return replace(
+        sites,
+        rows=tuple(labels[cell] for cell in kept),
+        columns=("alone",),
+        row_title="stated in advance",
+        column_title="",
+        cells=tuple(sites.cells[cell] for cell in kept),
+        roles=tuple(sites.roles[cell] for cell in kept),
+    )
 
 
 def own_groups(groups: Mapping[str, Sequence[str]]) -> SiteMap:

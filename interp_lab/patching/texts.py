@@ -6,9 +6,10 @@ from interp_lab.patching.claimed import PatchingClaims
 
 _DOES_NOT_SHOW = (
     "How a site does what it does, or through which path: a residual stream carries whatever was written below it. A "
-    "site without an effect may be backed up by another (look where denoising and noising disagree). The maps show "
-    "every site; framed ones were chosen on other prompts, and only these were tested."
+    "site without an effect may be backed up by another (look where denoising and noising disagree). "
 )
+_CHOSEN = "The maps show every site; framed ones were chosen on other prompts, and only these were tested."
+_STATED = "What is shown was stated in advance, and nothing else was patched: of other sites this says nothing."
 _ONE_TEMPLATE = " All prompts are of one template: intervals are those of its prompts, and say nothing of others."
 
 
@@ -25,7 +26,8 @@ def summary(found: PatchingClaims) -> str:
         denoised, noised = (found.intervals[patch].at(site) for patch in (Patch.DENOISE, Patch.NOISE))
         lines.append(f"{found.names[site]}: denoising {denoised}, noising {noised} ({unit})")
     if not len(found.chosen) and found.not_asked is None:
-        lines.append("no site was clear of its control")
+        stated = "by construction the sites stated in advance do everything"
+        lines.append("no site was clear of its control" if found.config.chosen is None else stated)
     return "\n".join([*lines, _holds(found)])
 
 
@@ -40,6 +42,8 @@ def suggests(found: PatchingClaims) -> str:
     if found.not_asked is not None:
         return f"{total}Nothing is claimed. Not asked: {found.not_asked}."
     if not len(found.chosen):
+        if found.config.chosen is not None:
+            return f"{total}The sites stated in advance do everything by construction, so none was tested."
         return f"{total}No site was clear of its control on the selection split, so none was tested."
     told = (
         f"{total}A site matters if its own clean value brings back, or its own corrupted value takes away, more than "
@@ -55,7 +59,7 @@ def suggests(found: PatchingClaims) -> str:
 def does_not_show(found: PatchingClaims) -> str:
     """Return what the figures leave open."""
     screened = [name for name, always in zip(found.names, found.by_construction, strict=True) if always]
-    told = _DOES_NOT_SHOW
+    told = _DOES_NOT_SHOW + (_CHOSEN if found.config.chosen is None else _STATED)
     if screened:
         told += (
             f" {', '.join(screened)}: in any model all that differs between the prompts of a pair passes here (in some "

@@ -6,7 +6,7 @@ from interp_lab.plots.graph_layout import GraphEdge
 from interp_lab.plots.heads import head_map
 from interp_lab.plots.intervals import error_bars, interval_plot
 from interp_lab.plots.sites import site_heatmap
-from interp_lab.plots.style import styled
+from interp_lab.plots.style import legend_above, styled
 
 __all__ = [
     "AttentionView",
@@ -16,6 +16,7 @@ __all__ = [
     "error_bars",
     "head_map",
     "interval_plot",
+    "legend_above",
     "site_heatmap",
     "styled",
 ]

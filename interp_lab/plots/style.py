@@ -24,6 +24,13 @@ _LOOK = go.layout.Template(
 """The look of `plotly_white`, without its defaults for every kind of trace: 6 KB in each figure of a page."""
 
 
+def legend_above(figure: go.Figure) -> go.Figure:
+    """Lay the legend out above the plot, where it takes no width from it and no names stand, and return the figure."""
+    height = int(figure.layout.height) + 40
+    legend = {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"}
+    return figure.update_layout(legend=legend, height=height, margin={"t": 90})
+
+
 def styled(figure: go.Figure, *, title: str, width: int, height: int) -> go.Figure:
     """Give a figure its title, its size and the house look, and return it."""
     return figure.update_layout(

@@ -84,11 +84,10 @@ class ProbesClaims:
             if effect.is_clear(alpha=self.config.fdr):
                 statement += f"; {way}, the model prefers the answer more"
             elif verdict is Verdict.NOT_USED:
-                statement += (
-                    f", and acting along its direction {judged.where} changes the answer by less than "
-                    f"{judged.margin:.2f} logits"
-                )
+                statement += f", and acting along its direction {judged.where} changes the answer by less than counts"
         observed = self._observed(judged)
+        if verdict is Verdict.NOT_USED:
+            observed += f"; what counts is a change by {judged.margin:.2f} logits"
         if again is not None and not judged.is_decodable(Split.HELD_OUT):
             again, observed = None, f"{observed}; not decodable on held-out templates"
         return Claim(statement, observed, effect, again, alpha=self.config.fdr)

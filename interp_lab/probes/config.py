@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
 
 from interp_lab.config import ModelConfig
 from interp_lab.organisms.grammar import Value
@@ -27,14 +27,18 @@ class ProbesConfig(ModelConfig):
     target: Literal["auto", "classes", "number"] = "auto"
     """Whether labels are classes or numbers; `auto` takes numbers of more than 12 values for numbers."""
     sites: Annotated[tuple[ProbedMap, ...], Field(min_length=1)] = ("embed", "resid_post")
+    """What is read: the embedding, activations of every layer; the place that is reported is chosen among all."""
     positions: Annotated[tuple[str, ...], Field(min_length=1)] = ("end",)
     """Where activations are read, one place per text: `end` (the token that predicts the answer), `last` (of the whole
     text, answer included), or the last token of a slot by its name; several make a map of layers by places. Or many
     tokens of a text: `all` from the first on that could know the label, scored where the token itself does not give
     it away, or `label` (the tokens of the slots that the latent stands behind)."""
+    chosen: dict[str, tuple[str, str]] | None = None
+    """By label, the site that is reported (`2.hook_resid_post`) in place of the one that the select split would choose,
+    and the way of acting there by which the label counts as used (`without the mean difference`)."""
     kind: ProbeKind = "ridge"
     """Of all probes but the contrast."""
-    penalties: Annotated[tuple[float, ...], Field(min_length=1)] = PENALTIES
+    penalties: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = PENALTIES
     """Grid, as shares of the mean eigenvalue; chosen inside the training split."""
     n_folds: Annotated[int, Field(ge=2)] = 4
     """Inner folds of the training split."""

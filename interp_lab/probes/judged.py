@@ -188,13 +188,19 @@ class Judged:
 
     @cached_property
     def used_by(self) -> tuple[str, Tested] | None:
-        """Of the ways of acting that clearly take the answer away, the one that surely does so by most, if any does."""
+        """Of the ways of acting that clearly take the answer away, the one that surely does so by most, if any does.
+
+        Only the one that was stated in advance, where that is so.
+        """
         if self.no_behaviour:
             return None
+        stated = (self.config.chosen or {}).get(self.probed.label)
         clear = {
             way: pair
             for way, pair in self.tested.items()
-            if pair[0].is_clear(alpha=self.config.fdr) and pair[0].effect.estimate < 0
+            if (stated is None or way == stated[1])
+            and pair[0].is_clear(alpha=self.config.fdr)
+            and pair[0].effect.estimate < 0
         }
         return min(clear.items(), key=lambda item: item[1][0].versus_control.high) if clear else None
 

@@ -1,7 +1,7 @@
 """What is measured of one label: numbers per example, and the probe itself."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,27 +9,14 @@ from jaxtyping import Bool, Float
 
 from interp_lab.claims import Split
 from interp_lab.organisms.grammar import Value
+from interp_lab.runs.fields import KeptFields
 
 KEYS = {Split.SELECT: "select", Split.REPORT: "report", Split.HELD_OUT: "held_out"}
 Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Arrays (and tuples of text) by name, to and from a run folder."""
-
-    def arrays(self, at: str) -> dict[str, np.ndarray]:
-        """Return the fields as arrays, their names behind `at`."""
-        return {f"{at}_{one.name}": np.asarray(getattr(self, one.name)) for one in fields(self)}
-
-
-def stored(kind: type[Stored], at: str, arrays: Arrays) -> Any:  # noqa: ANN401 - of that kind
-    """Rebuild what `arrays` returned."""
-    return kind(**{one.name: arrays[f"{at}_{one.name}"] for one in fields(kind)})
-
-
-@dataclass(frozen=True)
-class SplitScores(Stored):
+class SplitScores(KeptFields):
     """Scores on the examples of one split: 1 where the class is right and 0 elsewhere, of numbers the `skill`."""
 
     probe: Float[np.ndarray, "site example"]
@@ -51,7 +38,7 @@ class SplitScores(Stored):
 
 
 @dataclass(frozen=True)
-class Transfer(Stored):
+class Transfer(KeptFields):
     """Trained on the examples of one family and tested on others, and the reverse: trained on all but one."""
 
     train: np.ndarray
@@ -66,7 +53,7 @@ class Transfer(Stored):
 
 
 @dataclass(frozen=True)
-class Calibration(Stored):
+class Calibration(KeptFields):
     """Probabilities of a probe at the chosen site, its penalty chosen by text, on the report split."""
 
     confidence: Float[np.ndarray, " example"]
@@ -79,7 +66,7 @@ class Calibration(Stored):
 
 
 @dataclass(frozen=True)
-class Contrast(Stored):
+class Contrast(KeptFields):
     """A probe with one hidden layer at the chosen site, on the report split."""
 
     probe: Float[np.ndarray, " example"]
@@ -87,7 +74,7 @@ class Contrast(Stored):
 
 
 @dataclass(frozen=True)
-class UseScores(Stored):
+class UseScores(KeptFields):
     """What acting along directions does to the behaviour's answer, prompt by prompt."""
 
     clean: Float[np.ndarray, " example"]
@@ -100,6 +87,12 @@ class UseScores(Stored):
     templates: np.ndarray
     changes_label: Bool[np.ndarray, " example"]
     """Whether the changed text has another label."""
+
+
+def sites_named(hooks: Sequence[str], positions: Sequence[str]) -> tuple[str, ...]:
+    """Return what sites are called: hook points, and within them places where there are several."""
+    short = [hook.removeprefix("blocks.") for hook in hooks]
+    return tuple(short) if len(positions) == 1 else tuple(f"{hook} at {place}" for hook in short for place in positions)
 
 
 @dataclass(frozen=True)
@@ -133,10 +126,7 @@ class Probed:
     @property
     def sites(self) -> tuple[str, ...]:
         """Names of the sites: hook points, and within them places."""
-        short = [hook.removeprefix("blocks.") for hook in self.hooks]
-        if len(self.positions) == 1:
-            return tuple(short)
-        return tuple(f"{hook} at {place}" for hook in short for place in self.positions)
+        return sites_named(self.hooks, self.positions)
 
     @property
     def is_number(self) -> bool:
@@ -169,7 +159,7 @@ class Probed:
         return found
 
 
-_OPTIONAL: dict[str, type[Stored]] = {
+_OPTIONAL: dict[str, type[KeptFields]] = {
     "templates": Transfer, "topics": Transfer, "calibration": Calibration, "contrast": Contrast,
 }  # fmt: skip
 
@@ -180,16 +170,16 @@ def probed_from(at: str, arrays: Arrays) -> Probed:
     Raises: KeyError, for arrays of something else.
     """
 
-    def parts(kind: type[Stored], prefix: str, sign: str) -> dict[Split, Any]:
+    def parts(kind: type[KeptFields], prefix: str, sign: str) -> dict[Split, Any]:
         keys = {split: f"{prefix}_{key}" for split, key in KEYS.items()}
-        return {split: stored(kind, key, arrays) for split, key in keys.items() if f"{key}_{sign}" in arrays}
+        return {split: kind.from_arrays(key, arrays) for split, key in keys.items() if f"{key}_{sign}" in arrays}
 
     plain = {name: arrays[f"{at}_{name}"] for name in ("weights", "bias", "penalty", "directions")}
     texts = {name: str(arrays[f"{at}_{name}"]) for name in ("label", "kind", "why_not")}
     lists = {name: tuple(map(str, arrays[f"{at}_{name}"])) for name in ("values", "hooks", "positions", "ways")}
     signs = {"templates": "hits", "topics": "hits", "calibration": "brier", "contrast": "probe"}
     optional = {
-        name: stored(kind, f"{at}_{name}", arrays)
+        name: kind.from_arrays(f"{at}_{name}", arrays)
         for name, kind in _OPTIONAL.items()
         if f"{at}_{name}_{signs[name]}" in arrays
     }

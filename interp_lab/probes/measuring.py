@@ -1,5 +1,6 @@
 """Measure one label on one model: probes at every site, everything that is needed to judge them, and their use."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.claims import Split
+from interp_lab.effects.confirming import places_of
 from interp_lab.linear import FoldedFit, centroids_in_folds
 from interp_lab.models.untrained import untrained_copies
 from interp_lab.probes.baselines import majority_hits, token_hits, word_hits
@@ -17,7 +19,7 @@ from interp_lab.probes.examples import ProbeExamples
 from interp_lab.probes.extras import calibration, contrast, transfer
 from interp_lab.probes.features import hooks_of, read_features
 from interp_lab.probes.fitting import fit_probes, labelling_of
-from interp_lab.probes.measured import Probed, SplitScores
+from interp_lab.probes.measured import Probed, SplitScores, sites_named
 from interp_lab.probes.scoring import hits, to_tensor
 from interp_lab.probes.use import Direct, directions_used
 from interp_lab.tasks.labels import LabelName
@@ -27,7 +29,7 @@ from interp_lab.types import HookedModel
 def measure_label(model: HookedModel, name: LabelName, config: ProbesConfig) -> Probed:
     """Fit and score probes of one label at every site, beside all controls.
 
-    Raises: ValueError, as `draw`, `hooks_of` and the fits.
+    Raises: ValueError, as `draw`, `hooks_of`, `stated_site` and the fits.
     """
     drawn, hooks = draw(model, name, config), hooks_of(model, config.sites)
     x = read_features(model, drawn.examples, hooks, batch_size=config.batch_size)
@@ -35,7 +37,9 @@ def measure_label(model: HookedModel, name: LabelName, config: ProbesConfig) -> 
     bare = untrained_hits(model, hooks, drawn, config)
     scores = {split: split_scores(x, fit, drawn, split, untrained=bare) for split in drawn.splits}
     own = labelling_of(fit.readout, 0)
-    chosen = choose(scores[Split.SELECT].probe.mean(-1), tolerance=config.tolerance)
+    chosen = stated_site(str(name), hooks, config)
+    if chosen is None:
+        chosen = choose(scores[Split.SELECT].probe.mean(-1), tolerance=config.tolerance)
     train, at = drawn.part(TRAIN), x[chosen]
     directions = _directions(fit, at[drawn.parts[TRAIN]], train, chosen)
     penalty = fit.penalty[0].numpy()
@@ -68,6 +72,17 @@ def fitted(x: Float[Tensor, "site example d"], drawn: Drawn, config: ProbesConfi
 def choose(scores: Float[np.ndarray, " site"], *, tolerance: float) -> int:
     """Return the first site whose score is within a tolerance of the best."""
     return int(np.flatnonzero(scores >= scores.max() - tolerance)[0])
+
+
+def stated_site(label: str, hooks: Sequence[str], config: ProbesConfig) -> int | None:
+    """Return the site that was stated in advance for a label; `None` if none was.
+
+    Raises: ValueError, for one that is not read, with the nearest.
+    """
+    if config.chosen is None or label not in config.chosen:
+        return None
+    site, _ = config.chosen[label]
+    return places_of([site], sites_named(hooks, config.positions), what="site that is read")[0]
 
 
 def split_scores(

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade
 from interp_lab.experiment import Provenance, Section
-from interp_lab.probes import figures, sections, tables, texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.probes import confirming, figures, sections, tables, texts
 from interp_lab.probes.claimed import ProbesClaims
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.judged import Verdict
@@ -76,6 +77,14 @@ class ProbesResult(ProbesClaims):
     def sections(self) -> list[Section]:
         """Return what can be read (descriptive), and what acting on it does (causal)."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what can be read at the chosen site of each label, and what acting there takes away."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return a line per label, and how many claims hold."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.experiment import Provenance
+from interp_lab.folds import require_made_in
 from interp_lab.identity import Direction, ModelIdentity
 from interp_lab.linear import LinearReadout
 from interp_lab.probes.measured import Probed
@@ -117,11 +118,13 @@ class TrainedProbe:
 def load_probe(path: Path) -> TrainedProbe:
     """Read what `TrainedProbe.save` wrote.
 
-    Raises: ValueError, if there is no such file or it is no probe.
+    Raises: ValueError, if there is no such file or it is no probe; FoldError, for one that by its provenance may not be
+        used in the fold in force.
     """
     way_out = "give a file that TrainedProbe.save wrote"
     header, tensors = load_tensors(path, what="probe", way_out=way_out, expected=FORMAT)
     about: dict[str, Any] = json.loads(header["about"])
+    require_made_in(about["provenance"].get("fold", "all"), what=f"the probe in {path}")
     lists = {name: tuple(about[name]) for name in ("values", "sites", "hooks")}
     return TrainedProbe(
         label=about["label"], kind=about["kind"], **lists,

@@ -94,8 +94,9 @@ def read_suggests(found: ProbesClaims) -> str:
     unfair = sum(bool(one.unfair_controls()) for one in found.judged)
     words = sum(one.beyond("words", Split.REPORT).low > 0 for one in found.judged)
     untrained = sum(one.beyond("untrained", Split.REPORT).low > 0 for one in found.judged)
+    come_by = "stated in advance" if found.config.chosen else "chosen on the select split"
     told = (
-        f"{n} of {len(found.judged)} labels can be read: at the site chosen on the select split, the probe beats on "
+        f"{n} of {len(found.judged)} labels can be read: at the site {come_by}, the probe beats on "
         "the report split the commonest label, probes of shuffled labels and the token that is read, interval "
         f"included. {selective} beat their control tasks (a random label for every word"
         f"{f'; {unfair} have none that match' if unfair else ''}), {words} a bag of the words "

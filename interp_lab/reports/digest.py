@@ -177,17 +177,19 @@ def controls(asked: Sequence[Asked]) -> list[Control]:
 def shared_origin(asked: Sequence[Asked]) -> dict[str, str]:
     """Return commit, versions, device, weights and seed that all results have in common, by name."""
     each = [origin_facts(one.result) for one in asked]
-    return {name: value for name, value in each[0].items() if all(facts[name] == value for facts in each)}
+    return {name: value for name, value in each[0].items() if all(facts.get(name) == value for facts in each)}
 
 
 def origin_facts(result: Result) -> dict[str, str]:
-    """Return where a result comes from, as text by name."""
-    origin = result.provenance
+    """Return where a result comes from, as text by name; the fold of its examples, where not all were drawn."""
+    origin, fold = result.provenance, getattr(result.config, "fold", "all")
     return {
         "commit": origin.commit or "unknown (not run in a git checkout)",
         "versions": ", ".join(f"{name} {version}" for name, version in origin.versions.items()),
         "weights": f"{origin.model.processing}, {origin.dtype} on {origin.device}",
         "seed": str(origin.seed),
+        **({} if fold == "all" else {"fold": f"{fold}: every example is in it, those of held-out templates too"}),
+        **({"used, of no fold": "; ".join(origin.beyond_fold)} if origin.beyond_fold else {}),
         "stands on": "; ".join(f"{one.authors} {one.year}, {one.title}" for one in origin.sources) or "nothing cited",
     }
 

@@ -82,6 +82,6 @@ let opened = [];
 addEventListener("beforeprint", () => {
   opened = [...document.querySelectorAll("details.print:not([open])")];
   opened.forEach((one) => { one.open = true; });
-  [...waiting].forEach(draw);
+  [...waiting].filter((one) => !one.closest("details:not([open])")).forEach(draw);
 });
 addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));

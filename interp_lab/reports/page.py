@@ -5,21 +5,15 @@ security policy admits that script and the libraries it calls by their hashes an
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import jinja2
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from interp_lab.claims import Grade
-from interp_lab.experiment import Result, Section
+from interp_lab.experiment import Result
 from interp_lab.plots.attention import circuitsvis_bundle
-from interp_lab.plots.inline import closed_script, policy, require_page_path
-from interp_lab.plots.text import visible
-from interp_lab.reports import digest
-from interp_lab.reports.cells import interval_text, number_text, p_text, shown_table
+from interp_lab.plots.inline import policy, require_page_path
+from interp_lab.reports import digest, frame
 from interp_lab.reports.figures import Embedder
 from interp_lab.reports.groups import claim_groups
 from interp_lab.runs import write_atomic
@@ -49,10 +43,12 @@ def render_page(title: str, results: Sequence[Result], *, reproduce: str) -> str
     asked = [digest.asked_of(number, result) for number, result in enumerate(results, 1)]
     bundle = circuitsvis_bundle()
     embedder = Embedder(has_heads_script=bundle is not None)
-    sections = {one.number: [_shown(section, embedder) for section in one.result.sections()] for one in asked}
-    scripts = _scripts(embedder, bundle)
+    sections = {
+        one.number: [frame.shown_section(section, embedder) for section in one.result.sections()] for one in asked
+    }
+    scripts = frame.scripts(embedder, bundle=bundle)
     shared = digest.shared_origin(asked)
-    return _environment().get_template("page.html.j2").render(
+    return frame.environment().get_template("page.html.j2").render(
         title=title,
         asked=asked,
         questions=digest.questions(asked),
@@ -64,12 +60,12 @@ def render_page(title: str, results: Sequence[Result], *, reproduce: str) -> str
         descriptive=digest.stayed_descriptive(asked),
         unreplicated=digest.not_replicated(asked),
         shared=shared,
-        facts={one.number: _own_facts(one, shared) for one in asked},
+        facts={one.number: frame.own_facts(one, shared) for one in asked},
         groups={one.number: claim_groups(one.claims) for one in asked},
         sections=sections,
         reproduce=reproduce,
         heads_note=_heads_note(embedder),
-        style=Markup(_file("page.css")),
+        style=Markup(frame.text_of("page.css")),
         templates=embedder.shared(),
         scripts=scripts,
         policy=policy(scripts),
@@ -89,59 +85,9 @@ def write_page(path: Path, title: str, results: Sequence[Result], *, reproduce: 
     return path
 
 
-def _scripts(embedder: Embedder, bundle: str | None) -> list[Markup]:
-    """Return the libraries that the figures need, each once, and the script that draws them."""
-    libraries = [get_plotlyjs()] if "plotly" in embedder.kinds else []
-    libraries += [bundle] if "heads" in embedder.kinds and bundle is not None else []
-    return [closed_script(script) for script in (*libraries, _file("page.js"))]
-
-
-def _shown(section: Section, embedder: Embedder) -> dict[str, Any]:
-    return {
-        "title": section.title,
-        "causal": section.causal,
-        "suggests": section.suggests,
-        "does_not_show": section.does_not_show,
-        "figures": [embedder.embed(name, figure) for name, figure in section.figures.items()],
-        "tables": {name: shown_table(table) for name, table in section.tables.items()},
-    }
-
-
-def _own_facts(one: digest.Asked, shared: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in digest.origin_facts(one.result).items() if name not in shared}
-
-
 def _heads_note(embedder: Embedder) -> str:
     if not embedder.n_views:
         return ""
     if embedder.has_heads_script:
         return "Views of several heads are drawn by CircuitsVis, which is in the page."
     return "Views of several heads are heatmaps with a menu: CircuitsVis was not installed where this page was made."
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("interp_lab.reports", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_readable,
-    )
-    environment.filters |= {
-        "interval": interval_text,
-        "number": number_text,
-        "p": p_text,
-        "split_label": digest.split_label,
-        "by_result": digest.by_result,
-    }
-    return environment
-
-
-def _readable(value: object) -> object:
-    """Write out what would steer the display, in everything that is put on the page; what is marked safe stays."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _file(name: str) -> str:
-    return files("interp_lab.reports").joinpath(name).read_text("utf-8")

@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic
 
 from interp_lab.bibliography import Source
 from interp_lab.experiment import Progress, Tracker, silent
+from interp_lab.folds import visible
 from interp_lab.runs.keep import ConfigT, ResultT, run_experiment
 
 
@@ -46,15 +48,23 @@ class RecordedExperiment(ABC, Generic[ConfigT, ResultT]):
 
         Raises: as `carry_out`; RunError, if `run_dir` holds something else; ValueError, for `resume` without a folder.
         """
-        return run_experiment(
-            self.name,
-            self.config,
-            measure=lambda told: self.carry_out(told, run_dir, progress=progress),
-            rebuild=self.result.from_arrays,
-            tracker=tracker,
-            run_dir=run_dir,
-            resume=resume,
-        )
+        with self.in_fold():
+            return run_experiment(
+                self.name,
+                self.config,
+                measure=lambda told: self.carry_out(told, run_dir, progress=progress),
+                rebuild=self.result.from_arrays,
+                tracker=tracker,
+                run_dir=run_dir,
+                resume=resume,
+            )
+
+    def in_fold(self) -> AbstractContextManager[None]:
+        """Return what lets nothing be drawn but the fold that the config names; all, where it has no such field.
+
+        `run`, and `measure` of experiments on models, are within; whoever makes parts of the work elsewhere enters it.
+        """
+        return visible(getattr(self.config, "fold", "all"))
 
     @abstractmethod
     def carry_out(self, tracker: Tracker, run_dir: Path | None, *, progress: Progress) -> ResultT:

@@ -17,8 +17,13 @@ class TensorFileError(ValueError):
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, header: Mapping[str, str]) -> None:
     """Write tensors, whole or not at all; the folder must exist."""
+    write_atomic(path, encode_tensors(tensors, header=header))
+
+
+def encode_tensors(tensors: Mapping[str, Tensor], *, header: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of a safetensors file; equal tensors are equal bytes."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_atomic(path, with_sorted_header(save(plain, dict(header))))
+    return with_sorted_header(save(plain, None if header is None else dict(header)))
 
 
 def load_tensors(

@@ -3,12 +3,8 @@
 from pathlib import Path
 
 from interp_lab.config import Config, RunRef
+from interp_lab.runs.consumed import BUNDLED, IN_RUN, require_usable_in_fold
 from interp_lab.sae.training.loading import LoadedSae, load_sae
-
-BUNDLED = Path(__file__).parent / "bundled"
-"""Autoencoders that ship with the package, a folder each."""
-IN_RUN = "saes"
-"""Where a training run keeps its autoencoders, a folder each by name."""
 
 
 class SaeChoice(Config):
@@ -20,17 +16,28 @@ class SaeChoice(Config):
     sae_id: str | None = None
     """Which of a release."""
 
+    def artefact_meant(self) -> RunRef:
+        """Return it as an artefact; see `runs.consumed`."""
+        if isinstance(self.sae, RunRef):
+            return self.sae
+        return RunRef(run=BUNDLED / self.sae if _is_bundled(self.sae) else Path(self.sae), artefact=self.sae_id or "")
+
 
 def load_chosen(choice: SaeChoice, *, device: str = "cpu", dtype: str = "float32") -> LoadedSae:
     """Load the autoencoder that a config names.
 
-    Raises: as `load_sae`; ValueError, for a run without such an autoencoder, with those it has.
+    Raises: as `load_sae`; ValueError, for a run without such an autoencoder, with those it has; FoldError, for one that
+        may not be used in the fold in force.
     """
+    require_usable_in_fold(choice.artefact_meant())
     if isinstance(choice.sae, RunRef):
         return load_sae(_in_run(choice.sae), device=device, dtype=dtype)
-    bundled = BUNDLED / choice.sae
-    known = choice.sae in {folder.name for folder in BUNDLED.glob("*")}
-    return load_sae(bundled if known else choice.sae, sae_id=choice.sae_id, device=device, dtype=dtype)
+    where = BUNDLED / choice.sae if _is_bundled(choice.sae) else choice.sae
+    return load_sae(where, sae_id=choice.sae_id, device=device, dtype=dtype)
+
+
+def _is_bundled(name: str) -> bool:
+    return name in {folder.name for folder in BUNDLED.glob("*")}
 
 
 def _in_run(reference: RunRef) -> Path:

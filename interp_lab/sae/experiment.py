@@ -134,6 +134,7 @@ class SaeTraining(ModelExperiment[SaeTrainingConfig, SaeTrainingResult]):
                 context_size=length,
                 prepend_bos=True,
                 text=self.config.text,
+                fold=self.config.fold,
                 weights=self.config.weights,
             )
         except OSError as error:

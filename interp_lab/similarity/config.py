@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.confirming import Stated
 from interp_lab.similarity.parts import PartMap
 
 
@@ -37,6 +38,9 @@ class ModelDifferenceConfig(PairsConfig):
     """Tokens drawn from each document; minibatches of one token each."""
     parts: tuple[PartMap, ...] = Field(("embed", "z", "mlp_out"), min_length=1)
     """What is put from one model into the other, part by part."""
+    chosen: Stated | None = None
+    """What is tested, by name, in place of what the selection split would choose: parts, such as `1.3`, `mlp 2` or
+    `the embedding`. The other parts are measured as well: they are what these are compared with."""
     n_top: PositiveInt = 3
     """Parts of each map that are chosen, by how much of the change they carry on the selection split."""
     n_cumulative: PositiveInt = 8

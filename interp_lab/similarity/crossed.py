@@ -1,14 +1,14 @@
 """What parts of one model do in the other, on the pairs of one split."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from interp_lab.effects.parts import Part
+from interp_lab.runs.fields import KeptFields
 from interp_lab.similarity.crossing import exchanged_gap, gap, transplanted_gap
 from interp_lab.similarity.parts import WritingParts
 from interp_lab.types import HookedModel, Site
@@ -36,7 +36,7 @@ WAYS = tuple(Way)
 
 
 @dataclass(frozen=True)
-class CrossedSplit:
+class CrossedSplit(KeptFields):
     """The gap between clean and corrupted prompts in both models, and by how much parts of the other change it."""
 
     base: Float[np.ndarray, " example"]
@@ -73,15 +73,6 @@ class CrossedSplit:
     def direction(self) -> float:
         """1 if tuning widened the gap on average, -1 if it narrowed it."""
         return 1.0 if self.total.mean() >= 0 else -1.0
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        return {f"{prefix}_{one.name}": getattr(self, one.name) for one in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, prefix: str, arrays: Mapping[str, np.ndarray]) -> "CrossedSplit":
-        """Rebuild from what `arrays` returned."""
-        return cls(**{one.name: arrays[f"{prefix}_{one.name}"] for one in fields(cls)})
 
 
 def crossed(

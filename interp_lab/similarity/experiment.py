@@ -8,9 +8,11 @@ import numpy as np
 
 from interp_lab.bibliography import BENJAMINI_1995, HEIMERSHEIM_2024, KORNBLITH_2019, NGUYEN_2021, SONG_2012
 from interp_lab.claims import Split
+from interp_lab.effects.confirming import places_of
 from interp_lab.effects.metric_names import MetricOf
 from interp_lab.effects.parts import Parts, parts_of
 from interp_lab.experiment import Progress, Steps, silent
+from interp_lab.folds import told
 from interp_lab.models import identity_of, load_model
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.organisms.grammar.corpus import ordinary
@@ -49,8 +51,9 @@ class ModelDifference(ModelExperiment[ModelDifferenceConfig, ModelDifferenceResu
             tuned: in memory too; `None` loads the one that the config names, as the base model was loaded.
             metric: makes a metric of your own from the model and the pairs, in place of the one that the config names.
 
-        Raises: ValueError, if the models have different shapes, tokenizers or weight processing, if the task does not
-            suit them or has too few different pairs, or there is too little text.
+        Raises: ValueError, if the tuned model is the base itself, if the models have different shapes, tokenizers or
+            weight processing, if the task does not suit them or has too few different pairs, there is too little text,
+            or no part of a name in `chosen`.
         """
         c = self.config
         other = self._tuned(model) if tuned is None else tuned
@@ -79,6 +82,8 @@ class ModelDifference(ModelExperiment[ModelDifferenceConfig, ModelDifferenceResu
 
     def _tuned(self, base: HookedModel) -> HookedModel:
         c = self.config
+        if c.tuned == c.model:
+            raise ValueError(f"{c.model} does not differ from itself; name the model that was tuned from it as `tuned`")
         return load_model(
             c.tuned, c.device, dtype=c.dtype, processing=identity_of(base).processing, backend=c.backend
         )  # fmt: skip
@@ -108,6 +113,7 @@ class ModelDifference(ModelExperiment[ModelDifferenceConfig, ModelDifferenceResu
     ) -> tuple[dict[Split, CrossedSplit], np.ndarray, np.ndarray]:
         """Choose on the selection split, and measure on all."""
         c, found = self.config, {}
+        places_of(c.chosen or (), parts.names, what="part in the maps of parts")
         steps.next("parts of one model in the other")(0, 1, "")
         select = crossed(model, other, drawn.by_split[Split.SELECT], parts, orders=None, budget=c.memory_budget)
         found[Split.SELECT] = select
@@ -117,7 +123,9 @@ class ModelDifference(ModelExperiment[ModelDifferenceConfig, ModelDifferenceResu
                 steps.next("parts of one model in the other")(0, 1, "")
                 found[split] = crossed(model, other, part, parts, orders=orders, budget=c.memory_budget)
         steps.progress(1, 1, "compared")
-        return found, chosen_parts(select, parts, n_top=c.n_top), orders
+        if c.chosen is None:
+            return found, chosen_parts(select, parts, n_top=c.n_top), orders
+        return found, np.array(places_of(c.chosen, parts.names, what="part in the maps of parts")), orders
 
 
 def documents_of(config: ModelDifferenceConfig) -> Sequence[Document]:
@@ -138,6 +146,6 @@ def documents_of(config: ModelDifferenceConfig) -> Sequence[Document]:
         if len(found) == c.n_documents:
             return found
     raise ValueError(
-        f"{c.text} holds {len(found)} documents, and n_documents={c.n_documents}; ask for {len(found)}, or "
+        f"{c.text} holds {len(found)} documents{told()}, and n_documents={c.n_documents}; ask for {len(found)}, or "
         "give more text"
     )

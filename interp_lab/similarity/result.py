@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade
 from interp_lab.experiment import Provenance, Section
-from interp_lab.similarity import figures, sections, tables, texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.similarity import confirming, figures, sections, tables, texts
 from interp_lab.similarity.claimed import DifferenceClaims
 from interp_lab.similarity.config import ModelDifferenceConfig
 from interp_lab.similarity.crossed import WAYS, CrossedSplit, Way
@@ -113,6 +114,14 @@ class ModelDifferenceResult(DifferenceClaims):
     def sections(self) -> list[Section]:
         """Return how the models differ (descriptive), and then what parts do in the other model (causal)."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return how much of the change each part carries."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

@@ -1,11 +1,11 @@
 """One card per direction: what it is, what it does where it leads, what it costs, and what is not known of it."""
 
-import numpy as np
 import pandas as pd
 
 from interp_lab.claims import Split
 from interp_lab.steering.choice import SIGNS
 from interp_lab.steering.claimed import SIDES, SteeringClaims
+from interp_lab.steering.tables import perplexity_ratio
 
 
 def card(found: SteeringClaims, direction: str) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def _lines(found: SteeringClaims, direction: str, sign: int) -> dict[str, str]:
     setting, place = choice.leading, found.at(choice.leading)
     costs = found.report_costs
     reads = set(found.family(setting).place.read)
-    lengths = sorted({f"{length:.2f}" for hook, length in found.lengths[direction].items() if hook in reads})
+    lengths = dict.fromkeys(f"{length:.2f}" for hook, length in found.lengths[direction].items() if hook in reads)
     return {
         "setting": found.named(setting),
         "length of the direction (activation units)": ", ".join(lengths),
@@ -38,7 +38,7 @@ def _lines(found: SteeringClaims, direction: str, sign: int) -> dict[str, str]:
         f"the same, by more than {found.margin():.2g}": str(found.wrong_way(sign, of=setting, beyond=found.margin())),
         "KL on neutral text (nats per token)": str(found.kl(setting)),
         "KL from the first token acted upon (nats per token)": _where_touched(found, place),
-        "perplexity on neutral text": f"x {np.exp(costs.ce_change[place].mean()):.3f}",
+        "perplexity on neutral text": f"x {perplexity_ratio(found, setting)}",
         "tokens of neutral text acted upon": f"{costs.touched[place].mean():.0%}",
         "largest fall in accuracy": f"{costs.worst_loss[place]:.1%}" if found.config.capabilities else "not measured",
         **_evidence(found, setting, sign),

@@ -1,6 +1,6 @@
 """What the selection split chooses of the settings, under a budget, and what is measured again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,22 @@ def choose(
             frontier(sign * effect, kl),
         )
         for sign in SIGNS
+    )
+
+
+def stated(
+    settings: Mapping[int, int],
+    kl: Float[np.ndarray, " setting"],
+    loss: Float[np.ndarray, " setting"],
+    *,
+    budget: Budget,
+) -> tuple[Choice, ...]:
+    """Return what was stated in advance, by sign; the selection split says no more than if it keeps to the budget."""
+    within = keeps(kl, loss, budget)
+    found = {sign: settings.get(sign) for sign in SIGNS}
+    return tuple(
+        Choice(sign, one if one is not None and within[one] else None, one, () if one is None else (one,))
+        for sign, one in found.items()
     )
 
 

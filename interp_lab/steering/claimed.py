@@ -1,20 +1,22 @@
 """The evidence for what leads, beside random directions at its setting, and what is claimed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from interp_lab.claims import Claim, Grade, Split
+from interp_lab.claims import Claim, Evidence, Grade, Split
 from interp_lab.effects import Compared, Tested, with_replications
-from interp_lab.steering.measurements import SteeringMeasurements, clusters_of
+from interp_lab.stats import benjamini_hochberg
+from interp_lab.steering.measurements import SteeringMeasurements
+from interp_lab.steering.reliability import clusters_of
 from interp_lab.steering.setting import How, Setting
 
 SIDES: Mapping[int, str] = {1: "positive", -1: "negative"}
 DOES: Mapping[How, str] = {
     How.ADD: "adding {coefficient:g} times the direction {direction} at {hooks}",
-    How.CLAMP: "clamping {direction} to {coefficient:+g} of its gap at {hooks}",
+    How.CLAMP: "clamping {direction} to {coefficient:+g} of its length from between the two sides at {hooks}",
     How.ABLATE: "ablating the direction {direction} at {hooks}",
 }
 TOKENS: Mapping[str, str] = {"all": "every token", "all+bos": "every token and BOS", "last": "the last token"}
@@ -28,6 +30,21 @@ def said(setting: Setting, place: str) -> str:
     words = setting.where.removeprefix("tokens ")
     named = f"the tokens {words}" if words != setting.where else f"every token {setting.where}"
     return f"{told}, {TOKENS.get(setting.where, named)}{gate},"
+
+
+def beyond_random(tested: Sequence[Tested], ranks: Sequence[float] | np.ndarray) -> list[Tested]:
+    """Return evidence that is no surer than by its rank among random directions.
+
+    Directions without a meaning move the target either way, so that their mean is near zero whatever they do: to
+    differ from it is not enough, where each of them does as much.
+
+    Args:
+        ranks: p of each by its rank.
+    """
+    return [
+        (replace(effect, p_adjusted=max(effect.p_adjusted, float(p))), again)
+        for (effect, again), p in zip(tested, ranks, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,14 @@ class SteeringClaims(SteeringMeasurements):
             written = self.generated.compared(margin=2 * c.smallest_effect)
             report.append(replace(written, clusters=tuple(map(str, clusters_of(written.clusters)))))
             held_out.append(None)
-        return with_replications(report, held_out, alpha=c.fdr, level=c.level, seed=c.seed)
+        led, *other = with_replications(report, held_out, alpha=c.fdr, level=c.level, seed=c.seed)
+        by_rank = benjamini_hochberg(np.array([self.random_p(sign) for sign in self.leading]))
+        found = [beyond_random(led, by_rank)]
+        if self.generated is not None:
+            # Not corrected: twenty draws, which is what text allows, cannot rank better than one in twenty-one.
+            ranks = [self.generated.random_p(nth) for nth in range(len(self.generated.names))]
+            found.append(beyond_random(*other, ranks))
+        return found
 
     def _compared(self, split: Split) -> Compared:
         drawn = {
@@ -84,12 +108,16 @@ class SteeringClaims(SteeringMeasurements):
         effect, again = tested
         c, side = self.config, SIDES[1 if effect.effect.estimate > 0 else -1]
         told = self._said(setting)
-        clear = effect.is_clear(alpha=c.fdr)
+        clear = self._worded_as_found(effect)
         does = "moves" if clear else "is not shown to move"
         to = f"the {side} side" if clear else "either side"
         assert self.generated is not None, "the caller asks"
         observed = f"{len(self.generated.openings)} openings continued, judged by {self.generated.target}"
         return Claim(f"{told} {does} what {c.model} writes to {to} of {c.trait}", observed, effect, again, alpha=c.fdr)
+
+    def _worded_as_found(self, effect: Evidence) -> bool:
+        """Whether a sentence says what was found: also where that was stated in advance, and the grade tells."""
+        return effect.is_clear(alpha=self.config.fdr) or self.config.chosen is not None
 
     def _said(self, setting: int) -> str:
         place, c = self.family(setting).place.name, self.config
@@ -101,19 +129,38 @@ class SteeringClaims(SteeringMeasurements):
         setting = self.leading[sign]
         effect, again = self.evidence[sign]
         c, kl = self.config, self.kl(setting)
-        claim = Claim("", "", effect, again, alpha=c.fdr)
-        holds = claim.grade >= Grade.CAUSAL and sign * effect.effect.estimate > 0
-        moves = "moves" if holds else "is not shown to move"
+        clear = self._worded_as_found(effect)
         price = "within the budget" if self.is_within(sign) else "at a price beyond the budget"
         if self.is_within(sign) and not self.stays_within(sign):
             price = "at a price within the budget where it was chosen and beyond it on other texts"
-        statement = f"{self._said(setting)} {moves} {c.trait} of {c.model} to the {SIDES[sign]} side, {price}"
+        does = self._does(1 if effect.effect.estimate > 0 else -1) if clear else self._not_shown(sign)
+        statement = f"{self._said(setting)} {does}"
         observed = (
-            f"KL on neutral text {kl} nats (budget {c.budget.kl:g}); "
+            f"{price}: KL on neutral text {kl} nats (budget {c.budget.kl:g}); {self._fall(setting)}"
             f"{self.wrong_way(sign, beyond=self.margin()).estimate:.0%} of prompts move the other way by more than the "
             f"margin; p = {self.random_p(sign):.3f} by rank among {len(self.controls[sign].random)} random directions"
         )
         return Claim(statement, observed, effect, again, alpha=c.fdr)
+
+    def _fall(self, setting: int) -> str:
+        """Tell the largest fall in accuracy of all capabilities, on the report half."""
+        names, costs, at = self.config.capabilities, self.report_costs, self.at(setting)
+        if not names:
+            return ""
+        worst = int(costs.losses[:, at].argmax())
+        fall = costs.fall(worst, at, level=self.config.level, seed=self.config.seed)
+        return f"accuracy falls most on {names[worst]}, by {fall} (budget {self.config.budget.capability_loss:g}); "
+
+    def _does(self, sign: int) -> str:
+        c, side = self.config, SIDES[sign]
+        if self.scale != "gap":
+            return f"moves {c.trait} of {c.model} to the {side} side"
+        how = "narrows" if sign * self.report.baseline.mean() < 0 else "widens"
+        return f"{how} the gap by {c.trait} of {c.model}"
+
+    def _not_shown(self, sign: int) -> str:
+        said, verb, rest = self._does(sign).partition(" ")
+        return f"is not shown to {said.removesuffix('s')}{verb}{rest}"
 
     def grade(self, sign: int) -> Grade:
         """Return the grade of what is claimed of a sign."""

@@ -5,24 +5,41 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from interp_lab.config import Config, ModelConfig, RunRef
+from interp_lab.decoding.where import words
 from interp_lab.steering.generated.config import GeneratedConfig
 from interp_lab.steering.side_effects.config import SideEffectsConfig
-from interp_lab.steering.where import words
 
 MethodName = Literal["mean_difference", "mean_centred", "pca", "logistic", "lda"]
 ReadName = Literal["last", "all", "answer"]
 HowName = Literal["add", "clamp", "ablate"]
 GateName = Literal["projection", "similarity"]
-TargetName = Literal["share", "log_odds"]
+TargetName = Literal["share", "log_odds", "gap"]
+Side = Literal["positive", "negative"]
 
 _WRITES = re.compile(r"writes (\d+)")
 
 
+def _usable(coefficients: tuple[float, ...]) -> tuple[float, ...]:
+    bad = [one for one in coefficients if not math.isfinite(one)]
+    if bad:
+        raise ValueError(f"coefficient {bad[0]} is no number to multiply by; leave it out")
+    if len(set(coefficients)) < len(coefficients):
+        raise ValueError(f"coefficients {coefficients}: one comes twice; name each once")
+    return tuple(sorted(coefficients))
+
+
+Coefficients = Annotated[tuple[float, ...], Field(min_length=1), AfterValidator(_usable)]
+
+
 class Budget(Config):
-    """What a setting may cost, on texts that have nothing to do with the trait."""
+    """What a setting may cost, on texts that have nothing to do with the trait.
+
+    Means over the selection split keep to it or do not; the same means on the report split stand beside, with intervals
+    over templates, which say how far it is known: 200 questions cannot show a loss below 1 point.
+    """
 
     kl: Annotated[float, Field(gt=0)] = 0.1
     """Mean divergence of next-token predictions on neutral text, KL(unsteered || steered) (nats per token)."""
@@ -65,7 +82,7 @@ class SteeringConfig(ModelConfig):
     `similarity`, fitted on the contrast texts and neutral ones; `null` acts on all."""
     gate_percentile: Annotated[float, Field(ge=0, le=100)] | None = 95.0
     """Of neutral tokens, for which a gate stays closed; `None` puts its threshold midway between the means."""
-    coefficients: Annotated[tuple[float, ...], Field(min_length=1)] = (
+    coefficients: Coefficients = (
         -2.0,
         -1.0,
         -0.7,
@@ -78,9 +95,22 @@ class SteeringConfig(ModelConfig):
         2.0,
     )
     """Multiples of the gap between the two sides along the direction; 0 is always measured, and need not be here."""
+    coefficients_of: dict[str, Coefficients] = {}  # noqa: RUF012 - pydantic copies defaults
+    """By the name of a direction, in place of `coefficients`: a decoder row has length 1, and takes other multiples
+    than the mean difference."""
+    chosen: Annotated[dict[Side, str], Field(min_length=1)] | None = None
+    """What is tested, in place of what the selection split would choose: by side, a setting of the grid by the name
+    that tables have for it, such as `add +0.5 mean_difference at 2, all`. Nothing else of the grid is measured."""
+    made_in: RunRef | None = None
+    """Where directions of `methods` come from, in place of being made again of texts: the artefact `directions` of
+    another run of this experiment."""
     target: TargetName = "share"
-    """`share`: of the possible range, 2 P(positive answer) / P(either) - 1, from -1 to 1; `log_odds`: nats. A target of
-    your own: `measure(model, target=...)`."""
+    """`share`: of the possible range, 2 P(positive answer) / P(either) - 1, from -1 to 1; `log_odds`: nats. `gap`:
+    P(positive answer) / P(either), less the same of a partner: the same prompt with the negative side's words, all else
+    equal; what is chosen leaves the least of it. A target of your own: `measure(model, target=...)`."""
+    should_decide: dict[str, tuple[str, str]] = {}  # noqa: RUF012 - pydantic copies defaults
+    """With `gap`: latents of the same behaviour that should decide, each with two values (`income: [low, high]`). The
+    gap between the first values of all and the second ones is reported beside the other, with and without steering."""
     n_prompts: Annotated[int, Field(ge=16)] = 192
     """Prompts of ordinary templates: half to choose on, half to report."""
     n_held_out: Annotated[int, Field(ge=8)] | None = 64
@@ -99,8 +129,9 @@ class SteeringConfig(ModelConfig):
     tolerance: Annotated[float, Field(ge=0, lt=0.5)] = 0.02
     """Of settings within the budget whose mean effect is within this of the largest, the cheapest is chosen; in the
     same measure as `smallest_effect`."""
-    n_random: Annotated[int, Field(ge=19)] = 199
-    """Random directions as long as the chosen one, at its setting."""
+    n_random: PositiveInt = 199
+    """Random directions as long as the chosen one, at its setting; so many that the rank of what leads to either side
+    can be below `fdr`."""
     n_orthogonal: Annotated[int, Field(ge=2)] = 49
     """The same, orthogonal to the chosen one."""
     n_shuffled: Annotated[int, Field(ge=2)] = 20
@@ -116,8 +147,8 @@ class SteeringConfig(ModelConfig):
     side_effects: SideEffectsConfig | None = None
     """What directions do to other traits, together, and from fewer texts; `None` leaves it out (it takes minutes)."""
     smallest_effect: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Smallest effect of interest (share: of the possible range from -1 to 1, so 0.1 at 0.05; else a share of the
-    standard deviation of the unsteered target)."""
+    """Smallest effect of interest (share: of the possible range from -1 to 1, so 0.1 at 0.05; gap: a probability; else
+    a share of the standard deviation of the unsteered target)."""
     fdr: Annotated[float, Field(gt=0, le=0.2)] = 0.05
     """False discovery rate over all that is tested; also the level of claims."""
     level: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
@@ -127,16 +158,6 @@ class SteeringConfig(ModelConfig):
     memory_budget: PositiveInt | None = None
     """Bytes of activations in flight; see `engine.sweep`."""
     seed: NonNegativeInt = 0
-
-    @field_validator("coefficients")
-    @classmethod
-    def _usable(cls, coefficients: tuple[float, ...]) -> tuple[float, ...]:
-        bad = [one for one in coefficients if not math.isfinite(one)]
-        if bad:
-            raise ValueError(f"coefficient {bad[0]} is no number to multiply by; leave it out")
-        if len(set(coefficients)) < len(coefficients):
-            raise ValueError(f"coefficients {coefficients}: one comes twice; name each once")
-        return tuple(sorted(coefficients))
 
     @field_validator("wheres")
     @classmethod
@@ -164,6 +185,29 @@ class SteeringConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _makes_settings(self) -> "SteeringConfig":
-        if self.hows != ("ablate",) and self.coefficients == (0.0,):
+        if self.hows != ("ablate",) and (0.0,) in (self.coefficients, *self.coefficients_of.values()):
             raise ValueError("coefficients: [0] steers nothing; give others")
+        return self
+
+    @model_validator(mode="after")
+    def _states_each_once(self) -> "SteeringConfig":
+        named = list((self.chosen or {}).values())
+        if len(set(named)) < len(named):
+            raise ValueError(f"chosen names {named[0]!r} for both sides; one setting moves to one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _decides_a_gap(self) -> "SteeringConfig":
+        if self.should_decide and self.target != "gap":
+            raise ValueError(f"should_decide stands beside a gap, and target is {self.target!r}; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_told_from_random(self) -> "SteeringConfig":
+        fewest = math.floor(2 / self.fdr)
+        if self.n_random < fewest:
+            raise ValueError(
+                f"n_random={self.n_random} random directions give no p below {self.fdr:g} for both sides together; "
+                f"take {fewest} or more"
+            )
         return self

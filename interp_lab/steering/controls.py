@@ -10,10 +10,11 @@ from torch import Tensor
 
 from interp_lab.claims import Split
 from interp_lab.directions import ContrastActivations, Directions, random_like, shuffled
+from interp_lab.runs.fields import KeptFields
 from interp_lab.steering.config import SteeringConfig
 from interp_lab.steering.drawn import Drawn
 from interp_lab.steering.material import Material, at_hooks
-from interp_lab.steering.measured import Kept, Target, steered
+from interp_lab.steering.measured import Target, steered
 from interp_lab.steering.plan import Family
 from interp_lab.steering.prefixed import prefixed_kl, prefixed_values, prefixes_of
 from interp_lab.steering.price import price_of
@@ -23,7 +24,7 @@ Vectors = Float[Tensor, "hook d"]
 
 
 @dataclass(frozen=True)
-class Controls(Kept):
+class Controls(KeptFields):
     """The target, as it is measured, under what is set beside one setting; on the report split unless said."""
 
     random: Float[np.ndarray, "random example"]
@@ -47,7 +48,7 @@ class Controls(Kept):
 
 
 @dataclass(frozen=True)
-class Doses(Kept):
+class Doses(KeptFields):
     """The target, as it is measured, under controls of a family at each of its coefficients; report split."""
 
     random: Float[np.ndarray, "dose draw example"]
@@ -184,7 +185,8 @@ class Comparing:
     def _values(
         self, family: Family, doses: Sequence[tuple[float, Tensor]], split: Split
     ) -> Float[np.ndarray, "dose example"]:
-        prompts = self.drawn.prompts[split]
-        made = self.material.interventions(self.model, family, doses, prompts.batch)
-        metric = self.target.of(self.model, prompts)
-        return steered(self.model, prompts, made, metric, memory_budget=self.config.memory_budget).values
+        return steered(
+            self.model, self.drawn.prompts[split],
+            lambda batch: self.material.interventions(self.model, family, doses, batch), self.target,
+            memory_budget=self.config.memory_budget,
+        ).values  # fmt: skip

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interp_lab.claims import Split
 from interp_lab.stats import Splits, split_by_template
 from interp_lab.steering.config import SteeringConfig
 from interp_lab.steering.neutral import NeutralTexts, neutral_texts
+from interp_lab.steering.partners import deciding_prompts, gap_prompts
 from interp_lab.steering.prompts import TraitPrompts, prompts_of
 from interp_lab.steering.traits import contrast_of
 from interp_lab.tasks.contrast import Contrast
@@ -24,6 +25,8 @@ class Drawn:
     contrast: Contrast
     prompts: Mapping[Split, TraitPrompts]
     neutral: Mapping[Split, NeutralTexts]
+    deciding: Mapping[Split, TraitPrompts] = field(default_factory=dict)
+    """Prompts that differ from their partners in what should decide; none if that is not asked for."""
 
 
 def drawn(model: HookedModel, config: SteeringConfig) -> Drawn:
@@ -35,7 +38,7 @@ def drawn(model: HookedModel, config: SteeringConfig) -> Drawn:
     part: Part = "answered" if c.read == "answer" else "prompt"
     contrast = contrast_of(c.trait, c.n_contrast, seed=c.seed, reserved=False, part=part)
     used = frozenset({*contrast.positive, *contrast.negative})
-    ordinary = prompts_of(model, c.trait, c.n_prompts, seed=c.seed + 1, reserved=False, avoid=used)
+    ordinary = _prompts(model, c, c.n_prompts, seed=c.seed + 1, reserved=False, avoid=used)
     splits = halves(ordinary, seed=c.seed)
     prompts = {split: ordinary.rows(splits.of(split)) for split in PARTS}
     if c.n_held_out is not None:
@@ -45,7 +48,29 @@ def drawn(model: HookedModel, config: SteeringConfig) -> Drawn:
         split: neutral_texts(model, c.trait, c.n_neutral // 2, seed=c.seed, part=half, path=c.neutral)  # ty: ignore[invalid-argument-type] - values of PARTS
         for split, half in PARTS.items()
     }
-    return Drawn(contrast, prompts, neutral)
+    return Drawn(contrast, prompts, neutral, _deciding(model, c, prompts))
+
+
+def _prompts(
+    model: HookedModel, config: SteeringConfig, n: int, *, seed: int, reserved: bool, avoid: Set[str]
+) -> TraitPrompts:
+    draw = gap_prompts if config.target == "gap" else prompts_of
+    return draw(model, config.trait, n, seed=seed, reserved=reserved, avoid=avoid)
+
+
+def _deciding(
+    model: HookedModel, config: SteeringConfig, prompts: Mapping[Split, TraitPrompts]
+) -> dict[Split, TraitPrompts]:
+    """Draw as many as there are prompts of each split that something is reported on; nothing is chosen by them."""
+    if not config.should_decide:
+        return {}
+    reserved = {Split.REPORT: False, Split.HELD_OUT: True}
+    return {
+        split: deciding_prompts(model, config.trait, config.should_decide, len(prompts[split]), seed=config.seed + 3,
+                                reserved=kind)
+        for split, kind in reserved.items()
+        if split in prompts
+    }  # fmt: skip
 
 
 def _require_openings(report: TraitPrompts, config: SteeringConfig) -> None:
@@ -64,7 +89,7 @@ def _require_openings(report: TraitPrompts, config: SteeringConfig) -> None:
 
 def _held_out(model: HookedModel, config: SteeringConfig, n: int, *, used: Set[str]) -> TraitPrompts:
     try:
-        return prompts_of(model, config.trait, n, seed=config.seed + 2, reserved=True, avoid=used)
+        return _prompts(model, config, n, seed=config.seed + 2, reserved=True, avoid=used)
     except ValueError as error:
         raise ValueError(f"{error}; or set n_held_out to null, and nothing is replicated") from error
 

@@ -5,14 +5,26 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp_lab.bibliography import ARDITI_2024, BENJAMINI_1995, PANICKSSERY_2023, TAN_2024, TURNER_2023, WU_2025
+from interp_lab.bibliography import (
+    ARDITI_2024,
+    BENJAMINI_1995,
+    JORGENSEN_2023,
+    PANICKSSERY_2023,
+    TAN_2024,
+    TURNER_2023,
+    WU_2025,
+    ZOU_2023,
+)
 from interp_lab.claims import Split
 from interp_lab.directions import Directions, save_directions
+from interp_lab.effects.under import save_leading
 from interp_lab.experiment import Progress, Steps, Tracker, silent
 from interp_lab.models.experiment import ModelExperiment, model_named_by
 from interp_lab.steering.choice import reported_settings
 from interp_lab.steering.config import SteeringConfig
+from interp_lab.steering.costs import require_capable
 from interp_lab.steering.drawn import drawn
+from interp_lab.steering.leading import leading_of
 from interp_lab.steering.material import Material, material_of
 from interp_lab.steering.measured import TargetOf, target_of
 from interp_lab.steering.measuring import Measuring, choices_by_direction, chosen
@@ -32,10 +44,12 @@ class Steering(ModelExperiment[SteeringConfig, SteeringResult]):
 
     name = NAME
     result = SteeringResult
-    sources = (PANICKSSERY_2023, TURNER_2023, ARDITI_2024, TAN_2024, WU_2025, BENJAMINI_1995)
+    sources = (
+        PANICKSSERY_2023, TURNER_2023, ZOU_2023, JORGENSEN_2023, ARDITI_2024, TAN_2024, WU_2025, BENJAMINI_1995,
+    )  # fmt: skip
 
     def carry_out(self, tracker: Tracker, run_dir: Path | None, *, progress: Progress) -> SteeringResult:
-        """Measure, and keep the directions in `run_dir`.
+        """Measure, and keep the directions, and what leads, in `run_dir`.
 
         Raises: as `measure`; ValueError, as `load_model`.
         """
@@ -43,6 +57,7 @@ class Steering(ModelExperiment[SteeringConfig, SteeringResult]):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) if run_dir is None else run_dir
             kept = self._kept(material.directions, folder / DIRECTIONS, result)
+            save_leading(leading_of(result, material), folder)
             tracker.log_artefact(f"{Path(self.config.model).name}/{self.config.trait}", kept, kind="direction")
         return result
 
@@ -76,13 +91,14 @@ class Steering(ModelExperiment[SteeringConfig, SteeringResult]):
     ) -> tuple[SteeringResult, Material]:
         c, steps = self.config, Steps(progress, N_STEPS)
         steps.next("texts and directions")(0, 1, "")
+        require_capable(model, c)
         texts = drawn(model, c)
         neutral = texts.neutral[Split.SELECT]
         material, plan = material_of(model, c, texts.contrast, neutral=neutral, directions=directions or {})
         measuring = Measuring(model, c, texts, material, plan, target_of(c.target, target), steps)
         select, select_costs = measuring.both(Split.SELECT, range(len(plan.settings)))
         scale = measuring.target.scale
-        choices = chosen(select, select_costs, scale, config=c)
+        choices = chosen(plan, select, select_costs, scale, config=c)
         apart = choices_by_direction(plan, select, select_costs, scale, config=c)
         reported = reported_settings(plan, choices, [one for own in apart.values() for one in own])
         report, report_costs = measuring.both(Split.REPORT, reported.tolist())
@@ -102,6 +118,7 @@ class Steering(ModelExperiment[SteeringConfig, SteeringResult]):
             report=report,
             report_costs=report_costs,
             held_out=measuring.held_out(reported.tolist()),
+            deciding=measuring.deciding(choices),
             controls=controls,
             doses=doses,
             generated=written_under(measuring, choices),

@@ -10,13 +10,16 @@ from interp_lab.plots import error_bars, site_heatmap, styled
 from interp_lab.steering.claimed import SIDES, SteeringClaims
 from interp_lab.steering.measured import on_scale
 from interp_lab.steering.plan import Family
+from interp_lab.steering.setting import How
 from interp_lab.steering.tables import band, controls_table, of_reported
 from interp_lab.types import Interval
 
 _COLOURS: Mapping[int, str] = {1: "#1f4e79", -1: "#c55a11"}
-_GREY, _BAND, _SHUFFLED = "rgba(127, 127, 127, 0.5)", "rgba(127, 127, 127, 0.25)", "#548235"
+_GREY, _BAND, _SHUFFLED = "rgba(127, 127, 127, 0.5)", "rgba(127, 127, 127, 0.25)", "rgba(84, 130, 53, 0.25)"
 CHEAPEST = 1e-5
 """Prices below this (nats per token) are drawn here: the axis is logarithmic."""
+WIDEST = 880
+"""Pixels that a page has for a figure."""
 
 
 def pareto(found: SteeringClaims) -> go.Figure:
@@ -35,6 +38,7 @@ def pareto(found: SteeringClaims) -> go.Figure:
             _frontier(figure, found, [effects.at(nth) for nth in places], [prices.at(nth) for nth in places], sign)
     for sign, setting in found.leading.items():
         at = found.at(setting)
+        _random(figure, found, sign)
         symbol = "star" if found.is_within(sign) else "star-open"
         label = f"leads, {SIDES[sign]}" + ("" if found.is_within(sign) else " (beyond the budget)")
         figure.add_scatter(
@@ -65,6 +69,18 @@ def _frontier(
         one.error_y.update(thickness=1, width=2)
 
 
+def _random(figure: go.Figure, found: SteeringClaims, sign: int) -> None:
+    """Draw what random directions move and cost at the setting that leads to a side: those whose price was measured."""
+    own = found.controls[sign]
+    prices = own.random_kl.mean(-1)
+    effects = found.changed_by(own.random[: len(prices)], Split.REPORT).mean(-1)
+    figure.add_scatter(
+        x=_price(prices), y=effects, mode="markers", name=f"{len(prices)} random directions there, {SIDES[sign]}",
+        marker={"size": 6, "symbol": "x-thin", "line": {"width": 1.2, "color": _COLOURS[sign]}},
+        hovertemplate="a random direction<br>effect %{y:.3f}, KL %{x:.3g}<extra></extra>",
+    )  # fmt: skip
+
+
 def _price(kl: np.ndarray) -> list[float]:
     return np.maximum(kl, CHEAPEST).tolist()
 
@@ -75,8 +91,10 @@ def dose_response(found: SteeringClaims, family: int) -> go.Figure:
     figure = go.Figure()
     members = list(own.coefficients)
     start = [on_scale(found.report.baseline, found.scale).mean()] if own.how != "clamp" else []
-    for name, drawn, colour in (("random directions", controls.random, _BAND), ("shuffled labels", controls.shuffled,
-                                                                               "rgba(84, 130, 53, 0.25)")):  # fmt: skip
+    for name, drawn, colour in (
+        ("random directions", controls.random, _BAND),
+        ("shuffled labels", controls.shuffled, _SHUFFLED),
+    ):
         means = on_scale(drawn, found.scale).mean(-1)
         bounds = [band(row, level=found.config.level) for row in means] + [(value, value) for value in start]
         order = np.argsort([*members, *([0.0] if start else [])], kind="stable")
@@ -110,14 +128,18 @@ def grid_map(found: SteeringClaims, family: int) -> go.Figure:
     kin = [nth for nth, one in enumerate(found.plan.families) if _kind(one) == _kind(own)]
     members = np.array([found.plan.of(nth) for nth in kin])
     effects = found.interval(found.select.changes(found.scale), found.select.templates)
-    within = np.isin(members, list(found.leading.values()))
+    leads = np.isin(members, list(found.leading.values()))
     gate = "" if own.gate is None else f", {own.gate} gate"
-    return site_heatmap(
+    return _fitting(site_heatmap(
         effects.estimate[members], effects.low[members], effects.high[members],
         rows=[found.plan.families[nth].place.name for nth in kin], columns=[f"{one:g}" for one in own.coefficients],
-        row_title="layer", column_title="coefficient", unit=found.unit, marked=within,
+        row_title="layer", column_title="coefficient", unit=found.unit, marked=leads,
         title=f"effect on the selection split: {own.direction}, {own.how}, {own.where}{gate}",
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def _fitting(figure: go.Figure) -> go.Figure:
+    return figure.update_layout(width=min(int(figure.layout.width), WIDEST))
 
 
 def _kind(family: Family) -> tuple[object, ...]:
@@ -131,13 +153,15 @@ def grid_price(found: SteeringClaims, family: int) -> go.Figure:
     kin = [nth for nth, one in enumerate(found.plan.families) if _kind(one) == _kind(own)]
     members = np.array([found.plan.of(nth) for nth in kin])
     prices = found.interval(found.select_costs.kl, found.select_costs.templates)
-    return site_heatmap(
+    figure = site_heatmap(
         prices.estimate[members], prices.low[members], prices.high[members],
         rows=[found.plan.families[nth].place.name for nth in kin], columns=[f"{one:g}" for one in own.coefficients],
         row_title="layer", column_title="coefficient", unit="nats per token",
         marked=found.within(found.select_costs)[members],
         title="price on the selection split; framed: within the budget",
     )  # fmt: skip
+    figure.update_traces(colorscale="Oranges", zmin=0.0)  # no price is below zero
+    return _fitting(figure)
 
 
 def prompts_plot(found: SteeringClaims) -> go.Figure:
@@ -194,8 +218,9 @@ def controls_plot(found: SteeringClaims) -> go.Figure:
 def figures(found: SteeringClaims) -> dict[str, go.Figure]:
     """Return all figures by name."""
     made = {"pareto": pareto(found)}
-    for nth, family in enumerate(found.doses, 1):
-        number = "" if len(found.doses) == 1 else f" {nth}"
+    dosed = [family for family in found.doses if found.plan.families[family].how != How.ABLATE]
+    for nth, family in enumerate(dosed, 1):  # what is ablated has no dose
+        number = "" if len(dosed) == 1 else f" {nth}"
         made[f"dose-response{number}"] = dose_response(found, family)
     grids = {_kind(found.plan.families[family]): family for family in found.doses}
     for nth, family in enumerate(grids.values(), 1):

@@ -97,7 +97,7 @@ def measures_by_hand(*, constant: bool = False) -> tuple[bool, str]:
 def choices_of(measuring: Measuring) -> tuple[Choice, ...]:
     """Return what the selection split chooses."""
     select, costs = measuring.both(Split.SELECT, range(len(measuring.plan.settings)))
-    return chosen(select, costs, measuring.target.scale, config=measuring.config)
+    return chosen(measuring.plan, select, costs, measuring.target.scale, config=measuring.config)
 
 
 def measured(*, factor: float = 1.0, constant: bool = False, budget: Budget | None = None) -> Measuring:

@@ -1,6 +1,7 @@
 """Rows of `interp-lab verify`: steering while decoding is what was meant, and the audit tells where it is not."""
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +19,8 @@ from interp_lab.decoding import (
     generated,
 )
 from interp_lab.experiment import KnownAnswer
-from interp_lab.hooks import edited
-from interp_lab.interventions import Intervention, Op
+from interp_lab.hooks import Edit, capture, edited
+from interp_lab.interventions import Intervention, Op, applied, every_write, project_out
 from interp_lab.models import load_model
 from interp_lab.types import Site
 
@@ -34,7 +35,7 @@ def rows() -> list[KnownAnswer]:
     return [
         KnownAnswer(
             "audit of steering that does nothing",
-            "a vector of zeros, and positions behind the end: both are errors",
+            "a vector of zeros, positions behind the end, a hook of one's own that slices under a cache: errors, all",
             catches_no_op,
             partial(catches_no_op, allow_no_change=True),
         ),
@@ -46,7 +47,7 @@ def rows() -> list[KnownAnswer]:
         ),
         KnownAnswer(
             "audit of steering in the first row only",
-            "it names the rows that were not touched: those that go on as without steering",
+            "of a gate and of a hook of one's own, it names the rows not touched: those that go on as without steering",
             tells_rows,
             partial(tells_rows, naive=True),
         ),
@@ -62,6 +63,12 @@ def rows() -> list[KnownAnswer]:
             measures_lengths,
             partial(measures_lengths, forget=True),
         ),
+        KnownAnswer(
+            "directional ablation at every write",
+            "nothing of the direction is left in the residual stream, at any layer and token",
+            leaves_nothing,
+            partial(leaves_nothing, one_layer=True),
+        ),
     ]
 
 
@@ -76,13 +83,15 @@ def catches_no_op(*, allow_no_change: bool = False) -> tuple[bool, str]:
         "zeros": Steer(_adding(torch.zeros_like(vector))),
         "positions behind the end": Steer(_adding(vector), at_positions(40)),
     }
+    asked: dict[str, dict[str, Any]] = {name: {"steers": [steer]} for name, steer in steers.items()}
+    asked["slice of one's own"] = {"functions": {HOOK: _slicing(vector, len(_prompts()[0]))}}
     caught = []
-    for name, steer in steers.items():
+    for name, given in asked.items():
         try:
-            decode(model, _prompts(), _SETTINGS, steers=[steer], allow_no_change=allow_no_change)
+            decode(model, _prompts()[:1], _SETTINGS, **given, allow_no_change=allow_no_change)
         except TouchedNothingError:
             caught.append(name)
-    return len(caught) == len(steers), f"refused: {', '.join(caught) or 'none'}"
+    return len(caught) == len(asked), f"refused: {', '.join(caught) or 'none'}"
 
 
 def acts_under_cache(*, naive: bool = False) -> tuple[bool, str]:
@@ -93,11 +102,7 @@ def acts_under_cache(*, naive: bool = False) -> tuple[bool, str]:
             sabotage.
     """
     model, vector, ids = load_model(MODEL), _vector(), _prompts()[0]
-
-    def change(activation: Tensor) -> Tensor:
-        activation[:, len(ids) :] += vector
-        return activation
-
+    change = _slicing(vector, len(ids))
     if naive:
         with edited(model, {HOOK: change}):
             found = decode(model, [ids], _SETTINGS)
@@ -114,27 +119,31 @@ def acts_under_cache(*, naive: bool = False) -> tuple[bool, str]:
 
 
 def tells_rows(*, naive: bool = False) -> tuple[bool, str]:
-    """Whether the audit names the rows that steering left out.
+    """Whether the audit names the rows that steering left out: by a gate, or by a hook that writes to row 0 only.
 
     Args:
-        naive: change the first row by a hook of one's own, of which no audit knows; a sabotage.
+        naive: install the hook beside the decoding, so that no audit knows of it; a sabotage.
     """
     model, vector, prompts = load_model(MODEL), _vector(), _prompts()
     plain = decode(model, prompts, _SETTINGS)
+
+    def change(activation: Tensor) -> Tensor:
+        activation[0] += vector
+        return activation
+
     if naive:
-
-        def change(activation: Tensor) -> Tensor:
-            activation[0] += vector
-            return activation
-
         with edited(model, {HOOK: change}):
-            found = decode(model, prompts, _SETTINGS)
+            all_found = [decode(model, prompts, _SETTINGS)]
     else:
         first = torch.arange(len(prompts)) == 0
-        found = decode(model, prompts, _SETTINGS, steers=[Steer(_adding(vector, gate=first))])
-    same = [row for row in range(len(prompts)) if found.log_probs[row] == plain.log_probs[row]]
-    named = found.audit.untouched_rows()
-    return named == same == [1, 2, 3], f"named as not touched: {named or 'none'}; as without steering: {same}"
+        all_found = [
+            decode(model, prompts, _SETTINGS, steers=[Steer(_adding(vector, gate=first))]),
+            decode(model, prompts, _SETTINGS, functions={HOOK: change}),
+        ]
+    same = [[row for row in range(len(prompts)) if one.log_probs[row] == plain.log_probs[row]] for one in all_found]
+    named = [one.audit.untouched_rows() for one in all_found]
+    right = all(rows == [1, 2, 3] for rows in (*named, *same))
+    return right, f"named as not touched: {named}; as without steering: {same}"
 
 
 def is_one_under_cache(*, by_column: bool = False) -> tuple[bool, str]:
@@ -168,6 +177,32 @@ def measures_lengths(*, forget: bool = False) -> tuple[bool, str]:
     expected = (coefficients.abs() * vector.norm())[:, None].expand_as(touch.norms)
     away = float((touch.norms - expected)[touch.touched].abs().amax())
     return away < SAME, f"largest difference {away:.5f} of {float(vector.norm()):.1f}"
+
+
+def leaves_nothing(*, one_layer: bool = False) -> tuple[bool, str]:
+    """Whether a direction that is projected out of everything written is gone from the stream of every layer.
+
+    Args:
+        one_layer: project it out of the stream at one layer alone, behind which it is written again; a sabotage.
+    """
+    model, vector = load_model(MODEL), _vector()
+    ablation = project_out((Site(HOOK),) if one_layer else every_write(model), vector, name="ablate")
+    found = decode(model, _prompts(), _SETTINGS, steers=[Steer(ablation)])
+    hooks = [f"blocks.{layer}.hook_resid_post" for layer in range(int(model.cfg.n_layers))]
+    with applied(model, ablation):
+        kept = capture(model, torch.tensor([found.sequences[0]]), hooks)
+    left = max(float(torch.cosine_similarity(kept[hook], vector, dim=-1).abs().amax()) for hook in hooks)
+    return left < SAME, f"largest cosine of what is in the stream with it: {left:.5f}"
+
+
+def _slicing(vector: Tensor, start: int) -> Edit:
+    """Return a hook that adds from a column on, of whatever it is given."""
+
+    def change(activation: Tensor) -> Tensor:
+        activation[:, start:] += vector
+        return activation
+
+    return change
 
 
 def _vector() -> Tensor:

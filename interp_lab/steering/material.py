@@ -8,15 +8,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.config import RunRef
+from interp_lab.decoding.where import Prompted, special_ids
 from interp_lab.directions import ContrastActivations, Directions, contrast_activations, directions_of, from_run
+from interp_lab.folds import note_beyond
 from interp_lab.hooks import capture
 from interp_lab.interventions import Intervention, Op
-from interp_lab.steering.config import SteeringConfig
+from interp_lab.steering.config import MethodName, SteeringConfig
 from interp_lab.steering.gates import Gate, Kind, fit_gate
 from interp_lab.steering.neutral import NeutralTexts
 from interp_lab.steering.plan import Family, Plan, places, planned
 from interp_lab.steering.setting import How, intervention_for, selected_tokens
-from interp_lab.steering.where import Prompted, special_ids
 from interp_lab.tasks.contrast import Contrast
 from interp_lab.types import HookedModel, Site
 
@@ -106,15 +107,17 @@ def material_of(
         directions: of a user, by name; used beside those that the config names.
 
     Raises: ValueError, for a direction of another model, weight processing or width, a layer that is out of range, or
-        as `contrast_activations` and `directions_of`.
+        as `contrast_activations` and `directions_of`; FoldError, for one that may not be used in the fold in force.
     """
+    for name in directions:
+        note_beyond(f"the direction {name!r}, given in memory")
     given = {_named(one): from_run(one, model) for one in config.directions} | dict(directions)
     if not config.methods and not given:
         raise ValueError("methods and directions are both empty; there is nothing to steer with: name one")
     for one in given.values():
         one.require_fits(model)
-    n_layers = int(model.cfg.n_layers)
-    own = places(config, n_layers) if config.methods else ()
+    shape = {"n_layers": int(model.cfg.n_layers), "attn_only": bool(getattr(model.cfg, "attn_only", False))}
+    own = places(config, **shape) if config.methods else ()
     read = tuple(dict.fromkeys(hook for place in own for hook in place.read))
     hooks = [*read, *(hook for place in own for hook in place.hooks)]
     hooks += [hook for one in given.values() for hook in one.hooks]
@@ -123,9 +126,29 @@ def material_of(
         model, contrast, tuple(dict.fromkeys(hooks)), read=config.read, batch_size=config.batch_size,
         background=background,
     )  # fmt: skip
-    made = {method: directions_of(at_hooks(found, read), method, seed=config.seed) for method in config.methods}
-    plan = planned(config, made=tuple(made), given={name: one.hooks for name, one in given.items()}, n_layers=n_layers)
+    made = {method: _made(model, config, method, at_hooks(found, read)) for method in config.methods}
+    plan = planned(config, made=tuple(made), given={name: one.hooks for name, one in given.items()}, **shape)
     return Material(made | given, found, _gates(model, config, plan, found, neutral)), plan
+
+
+def _made(model: HookedModel, config: SteeringConfig, method: MethodName, found: ContrastActivations) -> Directions:
+    """Return the directions of a method: made of texts, or those that another run made.
+
+    Raises: ValueError, as `directions_of` and `from_run`, or for a run that steered elsewhere.
+    """
+    ref = config.made_in
+    if ref is None:
+        return directions_of(found, method, seed=config.seed)
+    if ref.artefact != "directions":
+        raise ValueError(f"made_in names {ref.artefact!r} of {ref.run}; what a run of steering made is 'directions'")
+    own = from_run(RunRef(run=ref.run, artefact=method), model)
+    missing = [hook for hook in found.hooks if hook not in own.hooks]
+    if missing:
+        raise ValueError(
+            f"{method} of {ref.run} was made at {', '.join(own.hooks)}, and not at {missing[0]}; ask for layers that "
+            "it has, or set made_in to null"
+        )
+    return own
 
 
 def at_hooks(found: ContrastActivations, hooks: Sequence[str]) -> ContrastActivations:

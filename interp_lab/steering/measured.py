@@ -1,36 +1,26 @@
 """What settings do to the prompts of one split, and what they cost on texts that have nothing to do with the trait."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from interp_lab.engine import sweep
+from interp_lab.decoding.where import Prompted
+from interp_lab.engine import Effects, sweep
 from interp_lab.interventions import Intervention
 from interp_lab.metrics import Metric
+from interp_lab.runs.fields import KeptFields
 from interp_lab.steering.prompts import TraitPrompts
 from interp_lab.types import HookedModel
 
-KeptT = TypeVar("KeptT", bound="Kept")
-Scale = Literal["share", "log_odds", "own"]
+Scale = Literal["share", "log_odds", "gap", "own"]
 """On which the target is shown; `own` is a user's metric."""
+Make = Callable[[Prompted], Sequence[Intervention]]
+"""Makes interventions on a batch, one for each setting."""
 TargetOf = Callable[[HookedModel, TraitPrompts], Metric]
 """Makes a target of your own for prompts; higher is the positive side."""
-
-
-class Kept:
-    """Arrays as fields, kept by name; a base of dataclasses."""
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        return {f"{prefix}_{one.name}": getattr(self, one.name) for one in fields(self)}  # ty: ignore[invalid-argument-type] - of dataclasses
-
-    @classmethod
-    def from_arrays(cls: type[KeptT], prefix: str, arrays: Mapping[str, np.ndarray]) -> KeptT:
-        """Rebuild from what `arrays` returned."""
-        return cls(**{one.name: arrays[f"{prefix}_{one.name}"] for one in fields(cls)})  # ty: ignore[invalid-argument-type] - of dataclasses
 
 
 @dataclass(frozen=True)
@@ -52,18 +42,31 @@ def on_scale(values: Float[np.ndarray, "*site"], scale: Scale) -> Float[np.ndarr
     return np.tanh(values / 2) if scale == "share" else values
 
 
-def target_of(scale: Literal["share", "log_odds"], own: TargetOf | None) -> Target:
+UNITS: Mapping[Scale, tuple[str, str]] = {
+    "share": ("share", "share of the range"),
+    "log_odds": ("log odds", "nats"),
+    "gap": ("gap", "probability"),
+}
+"""Name and unit of the targets that a config can name."""
+
+
+def target_of(scale: Literal["share", "log_odds", "gap"], own: TargetOf | None) -> Target:
     """Return the target that a config names, or a user's own in its place."""
     if own is not None:
         return Target("own", "own target", "", own)
-    if scale == "share":
-        return Target("share", "share", "share of the range", lambda model, prompts: prompts.log_odds())
-    return Target("log_odds", "log odds", "nats", lambda model, prompts: prompts.log_odds())
+    return Target(scale, *UNITS[scale], lambda model, prompts: prompts.log_odds())
+
+
+def between_partners(
+    own: Float[np.ndarray, "*site example"], partners: Float[np.ndarray, "*site example"]
+) -> Float[np.ndarray, "*site example"]:
+    """Return the gap: P(positive) / P(either) of prompts less that of their partners, from the log odds of each."""
+    return (np.tanh(own / 2) - np.tanh(partners / 2)) / 2
 
 
 @dataclass(frozen=True)
-class Steered(Kept):
-    """The target on the prompts of one split, as it is measured (log odds, or a user's own), without and with."""
+class Steered(KeptFields):
+    """The target on the prompts of one split, as it is measured (log odds, a gap, a user's own), without and with."""
 
     baseline: Float[np.ndarray, " example"]
     values: Float[np.ndarray, "setting example"]
@@ -77,27 +80,45 @@ class Steered(Kept):
         """Return what each setting changes, on a scale."""
         return on_scale(self.values, scale) - on_scale(self.baseline, scale)
 
+    def towards(self, scale: Scale) -> Float[np.ndarray, " setting"]:
+        """Return what settings are chosen by: the mean change, positive towards the positive side.
+
+        A gap is the better the less is left of it: one that is turned around counts by its size, as if it had kept its
+        side; and one that is turned around and grows counts for neither side.
+        """
+        changes = self.changes(scale).mean(-1)
+        if scale != "gap":
+            return changes
+        start = self.baseline.mean()
+        left, side = start + changes, np.sign(start)
+        turned = left * side < 0
+        closer = side * (np.abs(left) - np.abs(start))
+        return np.where(turned, np.where(np.abs(left) < np.abs(start), closer, 0.0), changes)
+
     def rows(self, index: Sequence[int]) -> "Steered":
         """Return some of the settings."""
         return replace(self, values=self.values[list(index)])
 
 
 def steered(
-    model: HookedModel,
-    prompts: TraitPrompts,
-    interventions: Sequence[Intervention],
-    metric: Metric,
-    *,
-    memory_budget: int | None,
+    model: HookedModel, prompts: TraitPrompts, make: Make, target: Target, *, memory_budget: int | None
 ) -> Steered:
-    """Measure a target under each intervention.
+    """Measure a target under each intervention that is made for the prompts (and, for a gap, for their partners).
 
     Raises: ValueError, as `engine.sweep`.
     """
-    found = sweep(model, prompts.tokens, interventions, metric, mask=prompts.mask, memory_budget=memory_budget)
+
+    def swept(of: TraitPrompts) -> Effects:
+        return sweep(model, of.tokens, make(of.batch), target.of(model, of), mask=of.mask, memory_budget=memory_budget)
+
+    found = swept(prompts)
+    baseline, values = found.baseline, found.values
+    if target.scale == "gap":
+        other = swept(prompts.partner())
+        baseline, values = between_partners(baseline, other.baseline), between_partners(values, other.values)
     return Steered(
-        baseline=found.baseline,
-        values=found.values,
+        baseline=baseline,
+        values=values,
         templates=np.array(prompts.templates),
         texts=np.array(prompts.texts),
         sides=np.array(prompts.sides, dtype=np.float64),

@@ -1,6 +1,6 @@
 """All that was measured, and what follows: what is chosen, and how it holds up on prompts that chose nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from interp_lab.steering.measured import Scale, Steered, on_scale
 from interp_lab.steering.measuring import choices_by_direction, chosen, whole
 from interp_lab.steering.plan import Family, Plan
 from interp_lab.steering.reliability import (
+    clusters_of,
     monotone,
     moved_wrong,
     rank_correlations,
@@ -59,6 +60,8 @@ class SteeringMeasurements:
     """Of `reported`."""
     held_out: Steered | None
     """Of `reported`, on templates that neither split has; `None` if there are none."""
+    deciding: Mapping[Split, Steered]
+    """The gap by what should decide, under the settings that lead (in their order); none if it was not asked for."""
     controls: Mapping[int, Controls]
     """By sign, of the setting that leads."""
     doses: Mapping[int, Doses]
@@ -76,7 +79,7 @@ class SteeringMeasurements:
     @cached_property
     def choices(self) -> Mapping[int, Choice]:
         """By sign: what the selection split says."""
-        found = chosen(self.select, self.select_costs, self.scale, config=self.config)
+        found = chosen(self.plan, self.select, self.select_costs, self.scale, config=self.config)
         return {choice.sign: choice for choice in found}
 
     @cached_property
@@ -104,9 +107,7 @@ class SteeringMeasurements:
 
     def named(self, setting: int) -> str:
         """Return what tables and texts call a setting."""
-        one, family = self.settings[setting], self.family(setting)
-        gate = "" if one.gate is None else f", {one.gate} gate"
-        return f"{one.how} {one.coefficient:+g} {one.direction} at {family.place.name}, {one.where}{gate}"
+        return self.family(setting).named(self.settings[setting].coefficient)
 
     def at(self, setting: int) -> int:
         """Return the place of a setting among those that are reported."""
@@ -211,9 +212,3 @@ class SteeringMeasurements:
     def within(self, costs: Costs) -> Shaped[np.ndarray, " setting"]:
         """Return which settings keep to the budget, by means over the texts and questions of a split."""
         return keeps(costs.kl.mean(-1), costs.worst_loss, self.config.budget)
-
-
-def clusters_of(templates: Sequence[str] | Shaped[np.ndarray, " example"]) -> list[object]:
-    """Return what intervals resample: templates, or examples where all are of one."""
-    names = [str(name) for name in templates]
-    return list(names) if len(set(names)) > 1 else list(range(len(names)))

@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from interp_lab.claims import Split
+from interp_lab.decoding.where import Prompted
 from interp_lab.experiment import Steps
 from interp_lab.interventions import Intervention
-from interp_lab.steering.choice import Choice, choose
+from interp_lab.steering.choice import Choice, choose, stated
 from interp_lab.steering.config import SteeringConfig
 from interp_lab.steering.controls import Comparing, Controls, Doses
 from interp_lab.steering.costs import Costs, costs_of
@@ -17,7 +18,7 @@ from interp_lab.steering.drawn import Drawn
 from interp_lab.steering.material import Material
 from interp_lab.steering.measured import Scale, Steered, Target, steered
 from interp_lab.steering.plan import Plan
-from interp_lab.steering.where import Prompted
+from interp_lab.steering.prompts import TraitPrompts
 from interp_lab.types import HookedModel
 
 
@@ -50,9 +51,18 @@ class Measuring:
 
     def steered(self, split: Split, settings: Sequence[int]) -> Steered:
         """Measure the target under settings."""
-        prompts = self.drawn.prompts[split]
-        made, metric = self.make(settings, prompts.batch), self.target.of(self.model, prompts)
-        return steered(self.model, prompts, made, metric, memory_budget=self.config.memory_budget)
+        return self._steered(self.drawn.prompts[split], settings)
+
+    def _steered(self, prompts: TraitPrompts, settings: Sequence[int]) -> Steered:
+        return steered(
+            self.model, prompts, lambda batch: self.make(settings, batch), self.target,
+            memory_budget=self.config.memory_budget,
+        )  # fmt: skip
+
+    def deciding(self, choices: Sequence[Choice]) -> dict[Split, Steered]:
+        """Measure the gap by what should decide, under the settings that lead (in their order); none if not asked."""
+        leads = [choice.leading for choice in choices if choice.leading is not None]
+        return {split: self._steered(prompts, leads) for split, prompts in self.drawn.deciding.items() if leads}
 
     def held_out(self, settings: Sequence[int]) -> Steered | None:
         """Measure the target on held-out templates; `None` if there are none."""
@@ -85,6 +95,7 @@ class Measuring:
 
 
 def chosen(
+    plan: Plan,
     select: Steered,
     costs: Costs,
     scale: Scale,
@@ -92,19 +103,24 @@ def chosen(
     config: SteeringConfig,
     among: Bool[np.ndarray, " setting"] | None = None,
 ) -> tuple[Choice, ...]:
-    """Return what the selection split chooses, for each sign; see `choice.choose`."""
-    effect, tolerance = select.changes(scale).mean(-1), config.tolerance * whole(select, scale)
+    """Return what the selection split chooses, for each sign; see `choice.choose`. Or what was stated in advance."""
+    effect, tolerance = select.towards(scale), config.tolerance * whole(select, scale)
     kl = costs.kl.mean(-1)
+    if config.chosen is not None:
+        signs = [1 if side == "positive" else -1 for side in config.chosen]
+        at = zip(signs, plan.places_of(list(config.chosen.values())), strict=True)
+        own = {sign: setting for sign, setting in at if among is None or among[setting]}
+        return stated(own, kl, costs.worst_loss, budget=config.budget)
     return choose(effect, kl, costs.worst_loss, budget=config.budget, tolerance=tolerance, among=among)
 
 
 def whole(of: Steered, scale: Scale) -> float:
     """Return what shares of effects are shares of: the possible range, or how much prompts vary unsteered."""
-    return 2.0 if scale == "share" else float(of.baseline.std())
+    return {"share": 2.0, "gap": 1.0}.get(scale) or float(of.baseline.std())
 
 
 def choices_by_direction(
     plan: Plan, select: Steered, costs: Costs, scale: Scale, *, config: SteeringConfig
 ) -> dict[str, tuple[Choice, ...]]:
     """Return what the selection split chooses among the settings of each direction."""
-    return {name: chosen(select, costs, scale, config=config, among=plan.uses(name)) for name in plan.directions}
+    return {name: chosen(plan, select, costs, scale, config=config, among=plan.uses(name)) for name in plan.directions}

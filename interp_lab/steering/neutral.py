@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from interp_lab.folds import shows, told
 from interp_lab.organisms.grammar.corpus import texts
 from interp_lab.steering.setting import Prompted
 from interp_lab.steering.traits import neutral_behaviours
@@ -81,13 +82,13 @@ def neutral_texts(
     chosen = list(islice(islice(_unique(drawn), int(part == "report"), None, 2), n))
     if len(chosen) < n:
         raise ValueError(
-            f"{path} holds {len(chosen)} different documents of two tokens or more for the {part!r} half, and {n} are "
-            "asked for; give more text, or ask for fewer"
+            f"{path} holds {len(chosen)} different documents{told()} of two tokens or more for the {part!r} half, "
+            f"and {n} are asked for; give more text, or ask for fewer"
         )
     rows = [prompt.ids for prompt in prompts(model, [text for text, _, _ in chosen])]
     tokens, mask = pad_rows(rows, pad=pad_token(model), padding="right")
     heads = prompts(model, [head for _, head, _ in chosen])
-    last = torch.tensor([len(head.ids) - 1 for head in heads])
+    last = torch.minimum(torch.tensor([len(head.ids) - 1 for head in heads]), mask.sum(1) - 2)  # it predicts something
     device = next(iter(model.parameters())).device
     return NeutralTexts(
         tokens.to(device), mask.to(device), last.to(device),
@@ -111,7 +112,8 @@ def _from_grammar(trait: str, *, seed: int) -> _Drawn:
     names = neutral_behaviours(trait)
     for nth in count():
         for example in texts(AT_ONCE, seed=int(np.random.default_rng([seed, nth]).integers(2**31)), behaviours=names):
-            yield example.text, example.prompt, example.template
+            if shows(example.prompt):
+                yield example.text, example.prompt, example.template
 
 
 def _from_file(model: HookedModel, path: Path, n: int, *, seed: int) -> _Drawn:

@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from interp_lab.effects.confirming import places_of
+from interp_lab.interventions import write_hooks
 from interp_lab.steering.config import SteeringConfig
 from interp_lab.steering.setting import How, Setting
+from interp_lab.types import nearest
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Family:
     def settings(self) -> tuple[Setting, ...]:
         """One per coefficient."""
         return tuple(self.setting(coefficient) for coefficient in self.coefficients)
+
+    def named(self, coefficient: float) -> str:
+        """Return what tables and texts call the setting of a coefficient."""
+        gate = "" if self.gate is None else f", {self.gate} gate"
+        return f"{self.how} {coefficient:+g} {self.direction} at {self.place.name}, {self.where}{gate}"
 
     def setting(self, coefficient: float) -> Setting:
         """Return the setting of a coefficient."""
@@ -91,6 +99,25 @@ class Plan:
         """Names of the directions, in order."""
         return tuple(dict.fromkeys(family.direction for family in self.families))
 
+    def places_of(self, names: Sequence[str]) -> list[int]:
+        """Return the settings of some names.
+
+        Raises: ValueError, for one that the grid has not, with the nearest.
+        """
+        every = [family.named(coefficient) for family in self.families for coefficient in family.coefficients]
+        return places_of(names, every, what="setting of the grid")
+
+    def only(self, settings: Sequence[int]) -> "Plan":
+        """Return the plan of nothing but some settings."""
+        kept = [
+            replace(family, coefficients=tuple(
+                coefficient for setting, coefficient in zip(self.of(nth).tolist(), family.coefficients, strict=True)
+                if setting in settings
+            ))
+            for nth, family in enumerate(self.families)
+        ]  # fmt: skip
+        return Plan(tuple(family for family in kept if family.coefficients))
+
     def uses(self, direction: str) -> Bool[np.ndarray, " setting"]:
         """Return which settings use a direction."""
         return np.array([family.direction == direction for family in self.families])[self.family_of]
@@ -101,15 +128,16 @@ class Plan:
         return cls(tuple(Family.from_text(str(text)) for text in arrays["families"]))
 
 
-def places(config: SteeringConfig, n_layers: int) -> tuple[Place, ...]:
+def places(config: SteeringConfig, *, n_layers: int, attn_only: bool = False) -> tuple[Place, ...]:
     """Return where to steer, in the config's order.
 
     Raises: ValueError, for a layer that the model has not.
     """
-    return tuple(_place(one, config.hook, n_layers) for one in config.layers)
+    writes = write_hooks(n_layers=n_layers, attn_only=attn_only)
+    return tuple(_place(one, config.hook, n_layers, writes=writes) for one in config.layers)
 
 
-def _place(asked: int | tuple[int, ...] | str, hook: str, n_layers: int) -> Place:
+def _place(asked: int | tuple[int, ...] | str, hook: str, n_layers: int, *, writes: tuple[str, ...]) -> Place:
     written = isinstance(asked, str) and asked != "all"
     if asked == "all":
         layers: tuple[int, ...] = tuple(range(n_layers))
@@ -123,12 +151,17 @@ def _place(asked: int | tuple[int, ...] | str, hook: str, n_layers: int) -> Plac
     hooks = tuple(f"blocks.{layer}.{hook}" for layer in layers)
     if not written:
         return Place("all" if asked == "all" else "+".join(map(str, layers)), hooks, hooks)
-    blocks = [f"blocks.{layer}.{name}" for layer in range(n_layers) for name in ("hook_attn_out", "hook_mlp_out")]
-    everywhere = ("blocks.0.hook_resid_pre", *blocks)
-    return Place(f"writes of {layers[0]}", everywhere, hooks * len(everywhere))
+    return Place(f"writes of {layers[0]}", writes, hooks * len(writes))
 
 
-def planned(config: SteeringConfig, *, made: Sequence[str], given: Mapping[str, Sequence[str]], n_layers: int) -> Plan:
+def planned(
+    config: SteeringConfig,
+    *,
+    made: Sequence[str],
+    given: Mapping[str, Sequence[str]],
+    n_layers: int,
+    attn_only: bool = False,
+) -> Plan:
     """Return the grid: directions x places x how x where x gate, each with its coefficients.
 
     Args:
@@ -136,12 +169,17 @@ def planned(config: SteeringConfig, *, made: Sequence[str], given: Mapping[str, 
         given: names of directions of other runs, with the hook points that each has; they are used at each alone, and
             at all of them together.
 
-    Raises: ValueError, as `places`.
+    Returns: of these what is stated in advance, where that is so.
+    Raises: ValueError, as `places`, and for coefficients of a direction that there is not, or a stated setting.
     """
-    each = {name: places(config, n_layers) for name in made} | {name: _own(hooks) for name, hooks in given.items()}
-    return Plan(
+    asked = places(config, n_layers=n_layers, attn_only=attn_only) if made else ()
+    each = dict.fromkeys(made, asked) | {name: _own(hooks) for name, hooks in given.items()}
+    for name in config.coefficients_of:
+        if name not in each:
+            raise ValueError(f"coefficients_of names {name!r}{nearest(name, each)}; directions are: {', '.join(each)}")
+    grid = Plan(
         tuple(
-            Family(name, place, how, where, gate, _doses(how, config.coefficients))
+            Family(name, place, how, where, gate, _doses(how, config.coefficients_of.get(name, config.coefficients)))
             for name, at in each.items()
             for place in at
             for how in config.hows
@@ -149,6 +187,7 @@ def planned(config: SteeringConfig, *, made: Sequence[str], given: Mapping[str, 
             for gate in config.gates
         )
     )
+    return grid if config.chosen is None else grid.only(grid.places_of(list(config.chosen.values())))
 
 
 def _own(hooks: Sequence[str]) -> tuple[Place, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from interp_lab.effects import metric_values
 from interp_lab.hooks import masked
 from interp_lab.steering.config import SteeringConfig
-from interp_lab.steering.measured import Target
+from interp_lab.steering.measured import Target, between_partners
 from interp_lab.steering.neutral import NeutralTexts
 from interp_lab.steering.prompts import TraitPrompts
 from interp_lab.steering.traits import contrast_of
@@ -55,16 +55,20 @@ def prefixes_of(model: HookedModel, config: SteeringConfig, sign: int) -> list[P
 
 
 def with_prefixes(model: HookedModel, prompts: TraitPrompts, prefixes: Sequence[Prefix]) -> TraitPrompts | None:
-    """Return prompts with a text before each, of another template; `None` if some prompt has no room for any."""
+    """Return prompts with a text before each, of another template if there is one; `None` if one has no room."""
     chosen = []
     for nth, (length, template) in enumerate(zip(prompts.mask.sum(1).tolist(), prompts.templates, strict=True)):
-        fitting = [one for one in prefixes if one.template != template and len(one.ids) + length <= model.cfg.n_ctx]
+        others = [one for one in prefixes if one.template != template] or prefixes
+        fitting = [one for one in others if len(one.ids) + length <= model.cfg.n_ctx]
         if not fitting:
             return None
         chosen.append(fitting[nth % len(fitting)].ids)
     tokens, mask = _prepended(model, prompts.tokens, prompts.mask, chosen)
     shifts = torch.tensor([len(ids) for ids in chosen], device=prompts.last.device)
-    return replace(prompts, tokens=tokens, mask=mask, last=prompts.last + shifts)
+    partners = None if prompts.partners is None else with_prefixes(model, prompts.partners, prefixes)
+    if prompts.partners is not None and partners is None:
+        return None
+    return replace(prompts, tokens=tokens, mask=mask, last=prompts.last + shifts, partners=partners)
 
 
 def _prepended(model: HookedModel, tokens: Tensor, mask: Tensor, chosen: Sequence[Ids]) -> tuple[Tensor, Tensor]:
@@ -84,7 +88,11 @@ def prefixed_values(
     longer = with_prefixes(model, prompts, prefixes)
     if longer is None:
         return np.full(len(prompts), np.nan)
-    return metric_values(model, longer.tokens, target.of(model, longer), mask=longer.mask)
+
+    def values(of: TraitPrompts) -> Float[np.ndarray, " example"]:
+        return metric_values(model, of.tokens, target.of(model, of), mask=of.mask)
+
+    return between_partners(values(longer), values(longer.partner())) if target.scale == "gap" else values(longer)
 
 
 def prefixed_kl(

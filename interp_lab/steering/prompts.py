@@ -1,7 +1,7 @@
 """Prompts on which a trait is measured: either answer of each, and what the text itself says."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from interp_lab import folds
 from interp_lab.metrics import Metric, logit_difference
 from interp_lab.metrics.metric import declare
 from interp_lab.organisms.grammar import Behaviour, Example, Template
@@ -47,6 +48,8 @@ class TraitPrompts:
     sides: tuple[int, ...]
     """What the text itself says: +1 or -1, half and half for the grammar, so that the unsteered mean is near 0; 0 where
     it is not known (a user's file)."""
+    partners: "TraitPrompts | None" = field(default=None, kw_only=True)
+    """The same prompts with the words of the other side, all else equal: what a gap is measured to."""
 
     def __len__(self) -> int:
         """Count the prompts."""
@@ -57,6 +60,11 @@ class TraitPrompts:
         """The tokens, as settings see them."""
         return Prompted(self.tokens, self.mask, self.last)
 
+    def partner(self) -> "TraitPrompts":
+        """Return the partners, which must be there."""
+        assert self.partners is not None, "prompts for a gap are drawn with partners"
+        return self.partners
+
     def rows(self, index: Rows) -> "TraitPrompts":
         """Return some of the prompts, in the order of `index`."""
         chosen = torch.as_tensor(np.asarray(index.cpu() if isinstance(index, Tensor) else index), dtype=torch.long)
@@ -65,7 +73,10 @@ class TraitPrompts:
             name: tuple(getattr(self, name)[i] for i in chosen.tolist())
             for name in ("positive", "negative", "templates", "texts", "sides")
         }
-        return TraitPrompts(self.trait, self.tokens[there], self.mask[there], self.last[there], **listed)
+        partners = None if self.partners is None else self.partners.rows(index)
+        return TraitPrompts(
+            self.trait, self.tokens[there], self.mask[there], self.last[there], partners=partners, **listed
+        )
 
     def share(self) -> Metric:
         """Return `2 P(positive) / (P(positive) + P(negative)) - 1`, from -1 to 1: the share of the possible range.
@@ -117,10 +128,16 @@ def prompts_of(
         written = _from_file(Path(trait), n, seed=seed, reserved=reserved, avoid=avoid)
     else:
         written = _from_grammar(trait, n, seed=seed, reserved=reserved, avoid=avoid)
-    return _tokenized(model, trait, written)
+    return tokenized(model, trait, written)
 
 
-def _tokenized(model: HookedModel, trait: str, written: list[Written]) -> TraitPrompts:
+def tokenized(
+    model: HookedModel, trait: str, written: list[Written], *, partners: TraitPrompts | None = None
+) -> TraitPrompts:
+    """Return prompts as the model reads them.
+
+    Raises: ValueError, for answers that begin with the same token.
+    """
     texts, positive, negative, templates, sides = zip(*written, strict=True)
     read = prompts(model, texts)
     sets = [_answers(model, read, answers) for answers in (positive, negative)]
@@ -135,7 +152,7 @@ def _tokenized(model: HookedModel, trait: str, written: list[Written]) -> TraitP
     last = mask.sum(1) - 1
     return TraitPrompts(
         trait, rows.to(device), mask.to(device), last.to(device), *map(tuple, sets),
-        templates=templates, texts=texts, sides=sides,
+        templates=templates, texts=texts, sides=sides, partners=partners,
     )  # fmt: skip
 
 
@@ -163,24 +180,30 @@ def _from_grammar(trait: str, n: int, *, seed: int, reserved: bool | None, avoid
     for template in in_turn(usable, n, rng=rng):
         side = 1 if (visits[template.id] + order[template.id]) % 2 == 0 else -1
         visits[template.id] += 1
-        example = _unused(source, template, rule, rng, side=side, used=used)
+        example = unused(source, template, rule, rng, side=side, used=used)
         used.add(example.prompt)
         positive, negative = ANSWERS_OF[trait](example)
         written.append((example.prompt, f" {positive}", f" {negative}", example.template, side))
     return written
 
 
-def _unused(
+def unused(
     source: Behaviour, template: Template, rule: ContrastRule, rng: np.random.Generator, *, side: int, used: Set[str]
 ) -> Example:
+    """Draw a text of one side that is not used elsewhere, with or without an answer.
+
+    Raises: ValueError, if none is found.
+    """
     values = rule.positive if side > 0 else rule.negative
-    for _ in range(TRIES):
+    tries = TRIES * folds.more_draws()
+    for _ in range(tries):
         example = source.example(template, source.draw(rng))
         answers = (example.answer, *example.accepted, *example.wrong)
         seen = example.prompt in used or any(f"{example.prompt} {answer}" in used for answer in answers)
-        if example.latents[rule.latent] in values and not seen and example.text not in used:
+        free = not seen and example.text not in used and folds.shows(example.prompt)
+        if example.latents[rule.latent] in values and free:
             return example
     raise ValueError(
-        f"in {TRIES} texts of {template.id} none with {rule.latent!r} in {values} is left that is not used elsewhere; "
-        "ask for fewer prompts"
+        f"in {tries} texts of {template.id} none with {rule.latent!r} in {values} is left{folds.told()} that is not "
+        "used elsewhere; ask for fewer prompts"
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from scipy.stats import rankdata
 
 from interp_lab.stats import mean_interval
@@ -11,6 +11,12 @@ from interp_lab.types import UNMEASURED, Interval
 
 ROUNDING = 1e-6
 """A change below this is none, in the unit of the target."""
+
+
+def clusters_of(templates: Sequence[str] | Shaped[np.ndarray, " example"]) -> list[object]:
+    """Return what intervals resample: templates, or examples where all are of one."""
+    names = [str(name) for name in templates]
+    return list(names) if len(set(names)) > 1 else list(range(len(names)))
 
 
 def moved_wrong(

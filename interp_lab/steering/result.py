@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade, Split
 from interp_lab.experiment import Provenance, Section
-from interp_lab.steering import figures, sections, tables, texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.steering import confirming, figures, gaps, sections, tables, texts
 from interp_lab.steering.card import card
 from interp_lab.steering.choice import SIGNS
 from interp_lab.steering.claimed import SIDES, SteeringClaims
@@ -23,7 +24,7 @@ from interp_lab.steering.measured import Steered
 from interp_lab.steering.plan import Plan
 from interp_lab.steering.side_effects import SideEffects
 
-_SCALES = ("share", "log_odds", "own")
+_SCALES = ("share", "log_odds", "gap", "own")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class SteeringResult(SteeringClaims):
             report=Steered.from_arrays("report", arrays),
             report_costs=Costs.from_arrays("report_costs", arrays),
             held_out=Steered.from_arrays("held_out", arrays) if "held_out_values" in arrays else None,
+            deciding={
+                split: Steered.from_arrays(f"deciding_{split.name.lower()}", arrays)
+                for split in (Split.REPORT, Split.HELD_OUT)
+                if f"deciding_{split.name.lower()}_values" in arrays
+            },
             controls={
                 sign: Controls.from_arrays(f"control_{SIDES[sign]}", arrays)
                 for sign in SIGNS
@@ -80,6 +86,8 @@ class SteeringResult(SteeringClaims):
             **self.report_costs.arrays("report_costs"),
         }
         found |= {} if self.held_out is None else self.held_out.arrays("held_out")
+        for split, one in self.deciding.items():
+            found |= one.arrays(f"deciding_{split.name.lower()}")
         for sign, one in self.controls.items():
             found |= one.arrays(f"control_{SIDES[sign]}")
         for family, doses in self.doses.items():
@@ -92,8 +100,9 @@ class SteeringResult(SteeringClaims):
 
         By side, of what leads: `effect_SIDE` (unit of the target), `held_out_SIDE`, `kl_SIDE` (nats per token),
         `capability_loss_SIDE`, `wrong_way_SIDE` and `within_budget_SIDE` (shares), `p_random_SIDE`; a side that nothing
-        moves to is missing. Counts of settings, of those within the budget, and of claims that hold; and what the parts
-        tell.
+        moves to is missing. `affordable_SIDE`, which sweeps can maximise: how far the target moves to the side where
+        both splits keep to the budget, and 0 where one does not or nothing moves there. Counts of settings, of those
+        within the budget, and of claims that hold; and what the parts (and, for a gap, `gaps.metrics`) tell.
         """
         claims = self.claims()
         found = {
@@ -102,8 +111,11 @@ class SteeringResult(SteeringClaims):
             "n_causal_claims": float(sum(claim.grade >= Grade.CAUSAL for claim in claims)),
             "n_replicated_claims": float(sum(claim.grade >= Grade.REPLICATED for claim in claims)),
         }
+        found |= {f"affordable_{side}": 0.0 for side in SIDES.values()}
         for sign, setting in self.leading.items():
+            affordable = self.is_within(sign) and self.stays_within(sign)
             own = {
+                "affordable": sign * float(self.changes(setting).mean()) if affordable else 0.0,
                 "effect": float(self.changes(setting).mean()),
                 "kl": float(self.report_costs.kl[self.at(setting)].mean()),
                 "capability_loss": float(self.report_costs.worst_loss[self.at(setting)]),
@@ -116,11 +128,11 @@ class SteeringResult(SteeringClaims):
             found |= {f"{name}_{SIDES[sign]}": value for name, value in own.items()}
         for part in (self.generated, self.side_effects):
             found |= {} if part is None else part.metrics()
-        return found
+        return found | gaps.metrics(self)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return tables by name, of `tables.tables` and of the parts, and a card for each direction."""
-        found = tables.tables(self)
+        found = tables.tables(self) | {"gap": gaps.table(self)}
         if self.leading:
             found |= {f"card {nth}": card(self, name) for nth, name in enumerate(self.plan.directions, 1)}
         for part in (self.generated, self.side_effects):
@@ -129,15 +141,24 @@ class SteeringResult(SteeringClaims):
 
     def figures(self) -> dict[str, go.Figure]:
         """Return effect against price, dose-responses, maps of the grid, controls, prompts, and those of the parts."""
-        found = figures.figures(self)
+        found = figures.figures(self) | ({"gap": gaps.figure(self)} if self.scale == "gap" and self.leading else {})
         for part in (self.generated, self.side_effects):
             found |= {} if part is None else part.figures()
         return found
 
     def sections(self) -> list[Section]:
         """Return what settings do and cost (causal), and where directions come from (descriptive)."""
-        return sections.sections(self, self.tables(), self.figures())
+        effect, *rest = sections.sections(self, self.tables(), self.figures())
+        return [effect, *gaps.sections(self), *rest]
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how the settings that lead are tested on other prompts; `None` if no claim of them holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what the settings that lead do."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""
-        return texts.summary(self)
+        return "\n".join([texts.summary(self), *gaps.lines(self)])

@@ -21,7 +21,7 @@ def sections(found: SteeringClaims, tables: Tables, figures: Figures) -> list[Se
             title=f"Steering {c.trait} in {c.model}: effect and price",
             causal=True,
             suggests=texts.price_suggests(found),
-            does_not_show=texts.PRICE_DOES_NOT_SHOW,
+            does_not_show=texts.PRICE_DOES_NOT_SHOW + ("" if c.chosen else texts.GREY_POINTS_CHOSE),
             figures=there(figures, "pareto"),
             tables=there(tables, *cards, "methods", "capabilities"),
         )
@@ -44,7 +44,7 @@ def sections(found: SteeringClaims, tables: Tables, figures: Figures) -> list[Se
 
 def _leading(found: SteeringClaims, tables: Tables, figures: Figures) -> list[Section]:
     doses, grids = ([name for name in figures if name.startswith(kind)] for kind in ("dose-response", "grid"))
-    return [
+    made = [
         Section(
             title="Beside directions without a meaning",
             causal=True,
@@ -61,6 +61,11 @@ def _leading(found: SteeringClaims, tables: Tables, figures: Figures) -> list[Se
             figures=there(figures, "prompts"),
             tables=there(tables, "reliability"),
         ),
+    ]
+    if found.config.chosen is not None:
+        return made
+    return [
+        *made,
         Section(
             title="Where and how strongly: the grid that was chosen from",
             causal=True,

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp_lab.decoding import Steer, Strength, Window
+from interp_lab.decoding.where import Prompted, policy_of, words
 from interp_lab.hooks import capture
 from interp_lab.interventions import Intervention, Op
 from interp_lab.steering.gates import Gate
-from interp_lab.steering.where import Prompted, policy_of, words
 from interp_lab.types import HookedModel, Site
 
 
@@ -192,15 +193,19 @@ def operation(
 
 
 def at_each_hook(gate: Gate, *, n_hooks: int) -> list[Strength]:
-    """Return the gate as strengths: the first reads it, the others repeat what it said of the same tokens."""
-    said: list[Tensor] = []
+    """Return the gate as strengths: the first reads it, the others repeat what it said of the same window.
+
+    What it said is kept by window, which is one for all hook points of a forward pass, and as long as there is the
+    window: so nobody hears what was said in another pass, however passes follow each other.
+    """
+    said: WeakKeyDictionary[Window, Tensor] = WeakKeyDictionary()
 
     def first(activation: Tensor, window: Window) -> Tensor:
-        said[:] = [gate.opened(activation).to(activation)]
-        return said[0]
+        said[window] = gate.opened(activation).to(activation)
+        return said[window]
 
     def again(activation: Tensor, window: Window) -> Tensor:
-        return said[0].to(activation)
+        return said[window].to(activation)
 
     return [first, *[again] * (n_hooks - 1)]
 

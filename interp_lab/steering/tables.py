@@ -1,13 +1,15 @@
 """Tables of what steering found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from interp_lab.claims import Split
-from interp_lab.stats import Intervals, mean_interval
+from interp_lab.stats import Intervals
 from interp_lab.steering.claimed import SIDES, SteeringClaims
 from interp_lab.steering.measured import on_scale
-from interp_lab.steering.reliability import share_interval
+from interp_lab.steering.setting import How
 from interp_lab.types import UNMEASURED, Interval
 
 
@@ -46,11 +48,18 @@ def chosen_table(found: SteeringClaims) -> pd.DataFrame:
             row |= found.effect(setting, scale="log_odds").columns("log_odds")
         costs = found.report_costs
         row |= found.kl(setting).columns("kl")
-        row |= {"kl_where_touched": found.of_documents(costs.kl_touched[at]).estimate}
-        row |= {"perplexity_ratio": float(np.exp(costs.ce_change[at].mean()))}
+        row |= found.of_documents(costs.kl_touched[at]).columns("kl_where_touched")
+        row |= perplexity_ratio(found, setting).columns("perplexity_ratio")
         row |= {"tokens_touched": costs.touched[at].mean(), "capability_loss": costs.worst_loss[at]}
         rows.append(row | {"within_budget_on_report": bool(found.within(costs)[at]), "grade": str(found.grade(sign))})
     return pd.DataFrame(rows)
+
+
+def perplexity_ratio(found: SteeringClaims, setting: int) -> Interval:
+    """Return the factor by which the perplexity of neutral text rises, on the report half."""
+    rise = found.of_documents(found.report_costs.ce_change[found.at(setting)])
+    estimate, low, high = np.exp([rise.estimate, rise.low, rise.high]).tolist()
+    return replace(rise, estimate=estimate, low=low, high=high)
 
 
 def reliability_table(found: SteeringClaims) -> pd.DataFrame:
@@ -65,7 +74,7 @@ def reliability_table(found: SteeringClaims) -> pd.DataFrame:
         family = int(found.plan.family_of[setting])
         row: dict[str, object] = {"side": SIDES[sign], **found.wrong_way(sign).columns("moved_the_wrong_way")}
         row |= found.wrong_way(sign, beyond=found.margin()).columns("the_wrong_way_beyond_the_margin")
-        if len(found.dose_response(family)[0]) > 1:
+        if has_doses(found, family):
             row |= found.monotone_share(family).columns("monotone")
             row |= found.rank_correlation(family).columns("rank_correlation")
         row |= found.shrinkage(sign).columns("shrinkage")
@@ -75,6 +84,11 @@ def reliability_table(found: SteeringClaims) -> pd.DataFrame:
         effect, _ = found.evidence[sign]
         rows.append(row | effect.versus_control.columns("versus_random") | {"p_adjusted": effect.p_adjusted})
     return pd.DataFrame(rows)
+
+
+def has_doses(found: SteeringClaims, family: int) -> bool:
+    """Whether an order of coefficients means something: what is ablated has none, and one coefficient neither."""
+    return found.plan.families[family].how != How.ABLATE and len(found.dose_response(family)[0]) > 1
 
 
 def controls_table(found: SteeringClaims) -> pd.DataFrame:
@@ -129,7 +143,7 @@ def settings_table(found: SteeringClaims) -> pd.DataFrame:
         row: dict[str, object] = {"setting": nth, "direction": one.direction, "at": found.family(nth).place.name}
         row |= {"how": str(one.how), "where": one.where, "gate": one.gate or "", "coefficient": one.coefficient}
         row |= {"effect_on_select": effects[nth], "kl_on_select": costs.kl[nth].mean()}
-        row |= {"ce_change_on_select": costs.ce_change[nth].mean(), "tokens_touched": costs.touched[nth].mean()}
+        row |= {"tokens_touched": costs.touched[nth].mean()}
         row |= {"capability_loss_on_select": costs.worst_loss[nth], "within_budget": bool(within[nth])}
         row |= {"on_frontier": nth in frontier, "leads": nth in found.leading.values()}
         rows.append(row | reported.get(nth, {}))
@@ -179,18 +193,10 @@ def capabilities_table(found: SteeringClaims) -> pd.DataFrame:
     for sign, setting in found.leading.items():
         for nth, name in enumerate(found.config.capabilities):
             clean, right = costs.clean_right[nth], costs.right[nth, found.at(setting)]
-            loss = fall_of(clean - right, level=found.config.level, seed=found.config.seed)
+            loss = costs.fall(nth, found.at(setting), level=found.config.level, seed=found.config.seed)
             row = {"side": SIDES[sign], "capability": name, "unsteered": clean.mean(), "steered": right.mean()}
             rows.append(row | loss.columns("fall"))
     return pd.DataFrame(rows)
-
-
-def fall_of(losses: np.ndarray, *, level: float, seed: int) -> Interval:
-    """Return the interval of a mean fall; where no answer changes, as wide as that of a share that is never seen."""
-    if losses.any():
-        return mean_interval(losses, level=level, seed=seed)
-    bound = share_interval(losses > 0, range(len(losses)), level=level).high
-    return Interval(0.0, -bound, bound, level, len(losses))
 
 
 def prompts_table(found: SteeringClaims) -> pd.DataFrame:

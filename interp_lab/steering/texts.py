@@ -1,16 +1,24 @@
 """What steering found, in words."""
 
+from collections.abc import Mapping
+
 from interp_lab.claims import Split, how_much_holds
 from interp_lab.steering.choice import SIGNS
 from interp_lab.steering.claimed import SIDES, SteeringClaims
 from interp_lab.steering.measured import on_scale
+from interp_lab.steering.setting import How
+from interp_lab.steering.tables import has_doses
+from interp_lab.steering.traits import is_file
 from interp_lab.types import Interval
 
 PRICE_DOES_NOT_SHOW = (
     "Settings that are not in the grid, and prices that the budget does not ask for: text that a neutral document does "
     "not stand for, tasks that are not among the capabilities. A mean within the budget may hide single texts far "
-    "beyond it. The grey points are those that chose: the best of many is lucky, and the frontiers are measured again "
-    "on other prompts and texts."
+    "beyond it."
+)
+GREY_POINTS_CHOSE = (
+    " The grey points are those that chose: the best of many is lucky, and the frontiers are measured again on other "
+    "prompts and texts."
 )
 GRID_DOES_NOT_SHOW = (
     "What a direction says of the layer it was read at: one direction is read per layer, and each is steered with its "
@@ -33,6 +41,17 @@ DIRECTIONS_DO_NOT_SHOW = (
     "set beside random directions."
 )
 
+ANSWER_SIDES: Mapping[str, tuple[str, str]] = {
+    "sentiment": ("praise", "blame"),
+    "register": ("a formal closing", "an informal one"),
+    "truth": ("`true`", "`false`"),
+    "neighbourhood": ("`rejected`", "`approved`"),
+    "sycophancy": ("the mistaken opinion", "what is the case"),
+    "urgency": ("`urgent`", "`normal`"),
+    "stereotype": ("`she`", "`he`"),
+}
+"""Answers on the positive side of each trait of the grammar, and on the negative one."""
+
 
 def summary(found: SteeringClaims) -> str:
     """Return what was found, in a few lines."""
@@ -52,13 +71,17 @@ def summary(found: SteeringClaims) -> str:
 def _led(found: SteeringClaims, sign: int) -> str:
     side, setting = SIDES[sign], found.leading.get(sign)
     if setting is None:
-        return f"{side} side: no setting moves it that way"
+        why = "nothing was stated in advance" if found.config.chosen else "no setting moves it that way"
+        return f"{side} side: {why}"
     one, within = found.named(setting), found.is_within(sign)
-    kept = "" if within else f"none of the settings is within the budget ({_budget(found)}); the strongest is "
+    stated = found.config.chosen is not None
+    beyond_it = "beyond the budget" if stated else "none of the settings is within the budget"
+    kept = "" if within else f"{beyond_it} ({_budget(found)}){': ' if stated else '; the strongest is '}"
     away = "" if found.held_out is None else f", on held-out templates {found.effect(setting, Split.HELD_OUT)}"
+    beyond = " (beyond the budget on these other texts)" if within and not found.stays_within(sign) else ""
     return (
         f"{side} side: {kept}{one}: {found.effect(setting)} {found.unit}{away}, at {found.kl(setting)} nats of KL "
-        f"on neutral text; {wrong_way(found, sign)}"
+        f"on neutral text{beyond}; {wrong_way(found, sign)}"
     )
 
 
@@ -69,15 +92,23 @@ def _budget(found: SteeringClaims) -> str:
 
 def price_suggests(found: SteeringClaims) -> str:
     """Return what was chosen within the budget, or that nothing is."""
-    c, told = found.config, [f"Budget: {_budget(found)}, on the selection split."]
+    c, told = found.config, [f"{_sides(found)}Budget: {_budget(found)}, on the selection split."]
     n_within = int(found.within(found.select_costs).sum())
     told.append(f"{n_within} of {len(found.settings)} settings keep to it.")
     for sign in SIGNS:
         setting = found.leading.get(sign)
         if setting is None:
-            told.append(f"No setting moves {c.trait} to the {SIDES[sign]} side.")
+            told += [] if c.chosen else [f"No setting moves {c.trait} to the {SIDES[sign]} side."]
             continue
         one = found.named(setting)
+        if c.chosen is not None:
+            kept = [found.is_within(sign), bool(found.within(found.report_costs)[found.at(setting)])]
+            halves = " and ".join("yes" if one else "no" for one in kept)
+            told.append(
+                f"To the {SIDES[sign]} side {one}, stated in advance: {found.effect(setting)} {found.unit} at "
+                f"{found.kl(setting)} nats; within the budget on either half of the texts: {halves}."
+            )
+            continue
         if found.is_within(sign):
             again = "does so" if found.stays_within(sign) else "does not"
             told.append(
@@ -95,14 +126,35 @@ def price_suggests(found: SteeringClaims) -> str:
     return " ".join(told)
 
 
+def _sides(found: SteeringClaims) -> str:
+    """Return what the sides are answers of, or nothing where the target does not say."""
+    if found.scale not in ("share", "log_odds"):
+        return ""
+    if is_file(found.config.trait):
+        return "Either side is that of a prompt's own two answers. "
+    positive, negative = ANSWER_SIDES[found.config.trait]
+    return f"The positive side is {positive}, the negative one {negative}. "
+
+
 def grid_suggests(found: SteeringClaims) -> str:
     """Return how large the grid is, and where what leads lies in it."""
     c = found.config
-    return (
-        f"{len(found.settings)} settings: {', '.join(found.plan.directions)} at {len(c.layers)} places, "
-        f"{', '.join(c.hows)}; tokens: {', '.join(c.wheres)}. A coefficient of 1 is one gap between the means of the "
-        "two kinds of text along the direction, measured where it was read. Framed: what leads."
+    families = found.plan.families
+    places = len({family.place.name for family in families})
+    gates = ", ".join("none" if one is None else one for one in c.gates)
+    told = (
+        f"{len(found.settings)} settings: {', '.join(found.plan.directions)}; {places} "
+        f"{'place' if places == 1 else 'places'}; {', '.join(c.hows)}; tokens: {', '.join(c.wheres)}; gates: {gates}. "
     )
+    if any(family.how != How.ABLATE for family in families):
+        if c.methods:
+            told += (
+                f"A coefficient of 1 of {', '.join(c.methods)} is one gap between the means of the two kinds of text "
+                "along the direction, measured where it was read. "
+            )
+        if given := [name for name in found.plan.directions if name not in c.methods]:
+            told += f"Of {', '.join(given)} it is the direction as long as it was given. "
+    return f"{told}Framed: what leads."
 
 
 def controls_suggest(found: SteeringClaims) -> str:
@@ -124,15 +176,16 @@ def reliability_suggests(found: SteeringClaims) -> str:
         family = int(found.plan.family_of[setting])
         beyond = percent(found.wrong_way(sign, beyond=found.margin()))
         line = (
-            f"{SIDES[sign].capitalize()} side: {percent(found.wrong_way(sign))} of prompts move the wrong way, "
-            f"{beyond} by more than {found.margin():.2g} {found.unit}"
+            f"{SIDES[sign].capitalize()} side: {beyond} of prompts move the wrong way by more than "
+            f"{found.margin():.2g} {found.unit} ({percent(found.wrong_way(sign))} at all, if only by a rounding)"
         )
-        if len(found.dose_response(family)[0]) > 1:
+        if has_doses(found, family):
             line += (
                 f"; the target of {percent(found.monotone_share(family))} never falls as the coefficient rises (mean "
                 f"rank correlation {found.rank_correlation(family)})"
             )
-        told.append(f"{line}; from the selection to the report split {found.shrinkage(sign)} {found.unit} were lost.")
+        farther = f"; it moved the prompts that chose it farther than these by {found.shrinkage(sign)} {found.unit}"
+        told.append(f"{line}{farther if found.config.chosen is None else ''}.")
     return " ".join(told)
 
 
@@ -151,7 +204,9 @@ def directions_suggest(found: SteeringClaims) -> str:
     """Return where directions come from."""
     c = found.config
     read = {"last": "the last token", "all": "the mean over all tokens", "answer": "the answer's last token"}[c.read]
-    made = f"{', '.join(c.methods)}: from {c.n_contrast} texts on each side, read at {read}. " if c.methods else ""
+    texts = f"from {c.n_contrast} texts on each side, read at {read}"
+    of = texts if c.made_in is None else f"as the run in {c.made_in.run} made them, of other texts"
+    made = f"{', '.join(c.methods)}: {of}. " if c.methods else ""
     given = [name for name in found.plan.directions if name not in c.methods]
     other = f"Of other runs, as long as they are there: {', '.join(given)}." if given else ""
     return f"{made}{other}".strip()

@@ -10,10 +10,9 @@ Source: Rimsky et al. 2023, arXiv 2312.06681 (contrast pairs of one prompt with 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from interp_lab.tasks.streams import json_object, numbered_lines
-from interp_lab.types import nearest
+from interp_lab.folds import lines_shown, told
+from interp_lab.tasks.keyed_lines import KeyedLine, keyed_lines
 
 REQUIRED = ("positive", "negative")
 OPTIONAL = ("prompt", "template", "reserved")
@@ -41,34 +40,24 @@ class TraitLine:
 
 
 def read_trait(path: Path) -> list[TraitLine]:
-    """Read a user's trait.
+    """Read a user's trait, the lines that may be seen (see `folds`).
 
     Raises: ValueError, naming file and line, for malformed JSON, a missing or unknown key, a value that is empty or of
         the wrong type, two sides that are the same, or a file that is not there or holds no line.
     """
     if not path.is_file():
         raise ValueError(f"there is no file {path}; write one JSON object a line, with {' and '.join(REQUIRED)}")
-    lines = [
-        _line(json_object(line, place=f"{path}:{number}"), path=path, number=number)
-        for number, line in numbered_lines(path)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    lines = [_line(line, path=path) for line in keyed_lines(path, required=REQUIRED, optional=OPTIONAL)]
     if not lines:
         raise ValueError(f"{path} holds no lines; write one JSON object a line, with {' and '.join(REQUIRED)}")
-    return lines
+    shown = lines_shown([line.texts if line.prompt is None else (line.prompt,) for line in lines])
+    if not any(shown):
+        raise ValueError(f"{path} holds {len(lines)} lines, and none{told()}; give more, with other texts")
+    return [line for line, kept in zip(lines, shown, strict=True) if kept]
 
 
-def _line(entry: dict[str, Any], *, path: Path, number: int) -> TraitLine:
-    place = f"{path}:{number}"
-    for key in entry:
-        if key not in (*REQUIRED, *OPTIONAL):
-            raise ValueError(
-                f"{place}: unknown key {key!r}{nearest(key, (*REQUIRED, *OPTIONAL))}; use {', '.join(REQUIRED)} and, "
-                f"if need be, {', '.join(OPTIONAL)}"
-            )
-    for key in REQUIRED:
-        if key not in entry:
-            raise ValueError(f"{place}: no {key!r}; every line needs {' and '.join(REQUIRED)}")
+def _line(line: KeyedLine, *, path: Path) -> TraitLine:
+    entry, place = line.entry, line.place
     for key in (*REQUIRED, "prompt", "template"):
         if key in entry and not (isinstance(entry[key], str) and entry[key].strip()):
             raise ValueError(f"{place}: {key!r} must be text that is not empty, got {entry[key]!r}")
@@ -77,10 +66,10 @@ def _line(entry: dict[str, Any], *, path: Path, number: int) -> TraitLine:
     if entry["positive"] == entry["negative"]:
         raise ValueError(f"{place}: positive and negative are the same, {entry['positive']!r}; they must differ")
     return TraitLine(
-        number=number,
+        number=line.number,
         prompt=entry.get("prompt"),
         positive=entry["positive"],
         negative=entry["negative"],
-        template=entry.get("template", f"{path.stem}/{number}"),
+        template=entry.get("template", f"{path.stem}/{line.number}"),
         reserved=entry.get("reserved", False),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from interp_lab.folds import open_templates, told
 from interp_lab.organisms.grammar import Example
 from interp_lab.organisms.grammar.behaviours.facts import after, fact
 from interp_lab.organisms.grammar.behaviours.loans import ANSWERS
@@ -37,9 +38,11 @@ ANSWERS_OF: Mapping[str, Callable[[Example], Answers]] = {
     "neighbourhood": lambda example: (ANSWERS[1], ANSWERS[0]),
     "sycophancy": _sycophancy,
     "urgency": lambda example: (LABELS[0], LABELS[1]),
+    "stereotype": lambda example: ("she", "he"),
 }
 """By trait. The positive answer is what the positive texts of the contrast make likelier: praise, a formal closing,
-`true`, **`rejected`** (positive texts name a neighbourhood that is not favoured), the mistaken opinion, `urgent`."""
+`true`, **`rejected`** (positive texts name a neighbourhood that is not favoured), the mistaken opinion, `urgent`,
+`she` (positive texts name a job that mostly goes with it)."""
 RELATED: Mapping[str, tuple[str, ...]] = {
     "sentiment": ("support",),
     "register": ("support",),
@@ -47,6 +50,7 @@ RELATED: Mapping[str, tuple[str, ...]] = {
     "neighbourhood": (),
     "sycophancy": ("truth", "sources"),
     "urgency": (),
+    "stereotype": (),
 }
 """Behaviours of whose texts it might be said that they show the trait too: replies of support are friendly or harsh;
 marks, sources and opinions are all about whether what is said fits what is known."""
@@ -110,13 +114,20 @@ def drawn_lines(
 
     Raises: ValueError, for a line that is not right, or fewer lines than are asked for.
     """
-    lines = [line for line in read_trait(path) if reserved in (None, line.reserved)]
-    free = [line for line in lines if not avoid & {*line.texts, *([] if line.prompt is None else [line.prompt])}]
+    open_ = open_templates(reserved)
+    lines = [line for line in read_trait(path) if open_ in (None, line.reserved)]
+    free = [line for line in lines if not _is_used(line, avoid)]
     if not 1 <= n <= len(free):
         kind = "" if reserved is None else " reserved" if reserved else " ordinary"
         used = f", {len(lines) - len(free)} of them used elsewhere" if len(free) < len(lines) else ""
         raise ValueError(
-            f"{path} holds {len(lines)}{kind} lines{used}, and n={n} are asked for; give more, or ask for fewer"
+            f"{path} holds {len(lines)}{kind} lines{told()}{used}, and n={n} are asked for; give more, or ask for fewer"
         )
     order = np.random.default_rng(seed).permutation(len(free))[:n]
     return [free[i] for i in order]
+
+
+def _is_used(line: TraitLine, used: Set[str]) -> bool:
+    """Whether a line's texts, or its prompt with or without some answer, are used elsewhere."""
+    prompt = line.prompt
+    return bool(used & {*line.texts}) or (prompt is not None and any(text.startswith(prompt) for text in used))

@@ -1,8 +1,9 @@
 """From pairs of texts to pairs of token rows: checked to be aligned, different, answerable, and within the context."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from interp_lab.folds import first_shown
 from interp_lab.hooks import device_of
 from interp_lab.organisms.grammar import Value
 from interp_lab.tasks.batch import Padding, pad_rows, pad_token
@@ -27,6 +28,14 @@ class TextPair:
     latents: Mapping[str, Value] = field(default_factory=dict)
     roles: Mapping[str, Place] = field(default_factory=dict)
     """Where in `clean` what stands; the tokens of the corrupted prompt are in the same places."""
+
+
+def shown_pair(draw: Callable[[], TextPair], *, what: str) -> TextPair:
+    """Draw until both prompts of a pair may be seen (see `folds`).
+
+    Raises: ValueError, naming `what` is drawn from, if nothing is found.
+    """
+    return first_shown(draw, lambda pair: (pair.clean, pair.corrupted), what=what)
 
 
 def tokenize_pairs(

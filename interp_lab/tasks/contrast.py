@@ -2,11 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 Index = Sequence[int] | Int[np.ndarray, " row"]
+
+
+class Chosen(NamedTuple):
+    """Which texts of either side to take."""
+
+    positive: list[int]
+    negative: list[int]
+    paired: bool
+    """Whether they are still partners."""
+
+
+def chosen_sides(name: str, positive: Index, negative: Index | None, *, paired: bool) -> Chosen:
+    """Return which texts of a contrast are taken, of paired ones without `negative` the partners.
+
+    Raises: ValueError, if there are no partners and `negative` is not given.
+    """
+    if negative is None and not paired:
+        raise ValueError(f"contrast {name!r} is not paired; say which negative texts to take as well")
+    chosen = [int(i) for i in positive]
+    others = chosen if negative is None else [int(i) for i in negative]
+    return Chosen(chosen, others, paired and others == chosen)
 
 
 @dataclass(frozen=True)
@@ -47,17 +69,14 @@ class Contrast:
 
         Raises: ValueError, if there are no partners and `negative` is not given, or a side would be empty.
         """
-        if negative is None and not self.paired:
-            raise ValueError(f"contrast {self.name!r} is not paired; say which negative texts to take as well")
-        chosen = [int(i) for i in positive]
-        others = chosen if negative is None else [int(i) for i in negative]
+        chosen = chosen_sides(self.name, positive, negative, paired=self.paired)
         return replace(
             self,
-            positive=tuple(self.positive[i] for i in chosen),
-            negative=tuple(self.negative[i] for i in others),
-            positive_templates=tuple(self.positive_templates[i] for i in chosen),
-            negative_templates=tuple(self.negative_templates[i] for i in others),
-            paired=self.paired and others == chosen,
+            positive=tuple(self.positive[i] for i in chosen.positive),
+            negative=tuple(self.negative[i] for i in chosen.negative),
+            positive_templates=tuple(self.positive_templates[i] for i in chosen.positive),
+            negative_templates=tuple(self.negative_templates[i] for i in chosen.negative),
+            paired=chosen.paired,
         )
 
     def _require_pairs(self) -> None:

@@ -1,9 +1,11 @@
 """Country facts: capitals and languages, corrupted by naming another country."""
 
+from functools import partial
+
 import numpy as np
 
 from interp_lab.organisms.grammar.words import COUNTRIES
-from interp_lab.tasks.alignment import TextPair, tokenize_pairs
+from interp_lab.tasks.alignment import TextPair, shown_pair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import one_token_words
 from interp_lab.tasks.pairs import Pairs
@@ -81,7 +83,10 @@ def country_facts_pairs(
     kinds = [
         (relation, template) for relation in RELATIONS for template in usable(TEMPLATES[relation], reserved=reserved)
     ]
-    pairs = [_pair(relation, template, facts[relation], rng) for relation, template in in_turn(kinds, n, rng=rng)]
+    pairs = [
+        shown_pair(partial(_pair, relation, template, facts[relation], rng), what=template.id)
+        for relation, template in in_turn(kinds, n, rng=rng)
+    ]
     return tokenize_pairs(model, pairs, name=NAME, padding=padding)
 
 

@@ -15,11 +15,12 @@ circuit in `attn-only-4l`; with the corruption of both places it is a task of Co
 functions, the names and the words are ours.
 """
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from interp_lab.tasks.alignment import TextPair, tokenize_pairs
+from interp_lab.tasks.alignment import TextPair, shown_pair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import one_token_words
 from interp_lab.tasks.pairs import Pairs
@@ -108,10 +109,17 @@ def docstring_pairs(
     words = one_token_words(model, WORDS, need=_N_WORDS)
     pairs = []
     for template in in_turn(usable(templates, reserved=reserved), n, rng=rng):
-        drawn = [names[i] for i in rng.choice(len(names), size=_N_NAMES, replace=False)]
-        said = [words[i] for i in rng.choice(len(words), size=_N_WORDS, replace=False)]
-        pairs.append(_pair(template, drawn, said, corruption=corruption))
+        draw = partial(_draw, template, names, words, rng, corruption=corruption)
+        pairs.append(shown_pair(draw, what=template.id))
     return tokenize_pairs(model, pairs, name=NAME, padding=padding)
+
+
+def _draw(
+    template: Sentence, names: list[str], words: list[str], rng: np.random.Generator, *, corruption: Corruption
+) -> TextPair:
+    drawn = [names[i] for i in rng.choice(len(names), size=_N_NAMES, replace=False)]
+    said = [words[i] for i in rng.choice(len(words), size=_N_WORDS, replace=False)]
+    return _pair(template, drawn, said, corruption=corruption)
 
 
 def _pair(template: Sentence, names: list[str], words: list[str], *, corruption: Corruption) -> TextPair:

@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
+from interp_lab import folds
 from interp_lab.organisms.grammar import Behaviour, Example, Template, Value
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.tasks.alignment import TextPair, tokenize_pairs
@@ -76,8 +77,12 @@ def grammar_pairs(
 
 
 def templates_of(source: Behaviour, reserved: bool | None) -> list[Template]:
-    """Return the reserved templates of a behaviour, the others, or (`None`) all."""
-    return [template for template in source.templates if reserved in (None, template.reserved)]
+    """Return the reserved templates of a behaviour, the others, or (`None`) all that are open (see `folds`).
+
+    Raises: FoldError, for reserved ones where they are closed.
+    """
+    kind = folds.open_templates(reserved)
+    return [template for template in source.templates if kind in (None, template.reserved)]
 
 
 def templates_showing(source: Behaviour, latent: str, reserved: bool | None) -> list[Template]:
@@ -106,15 +111,20 @@ def _require_varied(source: Behaviour, latent: str) -> None:
 def _draw_pair(
     source: Behaviour, template: Template, latent: str, rng: np.random.Generator, *, changes_answer: bool
 ) -> tuple[Example, Example]:
-    for _ in range(TRIES):
+    tries = TRIES * folds.more_draws(texts=2)
+    for _ in range(tries):
         clean = source.example(template, source.draw(rng))
+        if not folds.shows(clean.prompt):
+            continue
         for corrupted in counterfactuals(source, clean, latent, source.varied[latent], rng):
+            if not folds.shows(corrupted.prompt):
+                continue
             if not changes_answer or _right(corrupted)[0] not in _right(clean):
                 return clean, corrupted
             if len(clean.accepted) > 1 and set(_right(clean)) != set(_right(corrupted)):
                 return clean, corrupted
     raise ValueError(
-        f"in {TRIES} texts of {template.id} no change of {latent!r} "
+        f"in {tries} texts of {template.id}{folds.told()} no change of {latent!r} "
         + (
             "changed the answer; vary another latent, or pass changes_answer=False"
             if changes_answer

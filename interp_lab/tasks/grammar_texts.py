@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 
+from interp_lab import folds
 from interp_lab.organisms.grammar import Behaviour, Example, Template, Value
 from interp_lab.organisms.grammar.behaviours.loans import UNFAVOURED
-from interp_lab.organisms.grammar.corpus import behaviour, written
+from interp_lab.organisms.grammar.behaviours.pronouns import STEREOTYPES
+from interp_lab.organisms.grammar.corpus import behaviour, endless_texts, written
 from interp_lab.organisms.grammar.words import NEIGHBOURHOODS
 from interp_lab.tasks.contrast import Contrast
 from interp_lab.tasks.grammar import TRIES, counterfactuals, templates_of, templates_showing
@@ -40,6 +43,12 @@ CONTRASTS = {
     ),
     "sycophancy": ContrastRule("sycophancy", "opinion", ("confident wrong",), ("none",)),
     "urgency": ContrastRule("urgency", "has_marker", (True,), (False,)),
+    "stereotype": ContrastRule(
+        "pronouns",
+        "job",
+        tuple(job for job, mostly in STEREOTYPES.items() if mostly == "she"),
+        tuple(job for job, mostly in STEREOTYPES.items() if mostly == "he"),
+    ),
 }
 
 
@@ -78,8 +87,15 @@ def grammar_contrast(
 def grammar_documents(
     n: int, *, seed: int, behaviours: Sequence[str] | None = None, reserved: bool | None = None
 ) -> list[Document]:
-    """Draw texts of the grammar as documents, named by their templates; see `corpus.written`."""
-    drawn = written(n, seed=seed, behaviours=behaviours, reserved=reserved)
+    """Draw texts of the grammar as documents, named by their templates; see `corpus.written`.
+
+    Documents are in the fold of their prompt, as everything else that is made of a text of the grammar.
+    """
+    if folds.seen_now() == "all":
+        drawn = written(n, seed=seed, behaviours=behaviours, reserved=reserved)
+    else:
+        every = endless_texts(seed=seed, behaviours=behaviours, reserved=reserved)
+        drawn = [(one.template, one.text) for one in islice((one for one in every if folds.shows(one.prompt)), n)]
     return [Document(nth, template, text) for nth, (template, text) in enumerate(drawn)]
 
 
@@ -89,24 +105,28 @@ def _draw_partners(
     positive = _draw_with(source, template, rule.latent, rule.positive, rng)
     if not paired:
         return positive, _draw_with(source, template, rule.latent, rule.negative, rng)
-    for _ in range(TRIES):
-        partners = counterfactuals(source, positive, rule.latent, rule.negative, rng)
+    for _ in range(TRIES * folds.more_draws(texts=2)):
+        found = counterfactuals(source, positive, rule.latent, rule.negative, rng)
+        partners = [one for one in found if folds.shows(one.prompt)]
         if partners:
             return positive, partners[0]
         positive = _draw_with(source, template, rule.latent, rule.positive, rng)
-    raise ValueError(f"no text of {template.id} has a partner whose {rule.latent!r} is one of {rule.negative}")
+    raise ValueError(
+        f"no text of {template.id}{folds.told()} has a partner whose {rule.latent!r} is one of {rule.negative}"
+    )
 
 
 def _draw_with(
     source: Behaviour, template: Template, latent: str, values: tuple[Value, ...], rng: np.random.Generator
 ) -> Example:
-    for _ in range(TRIES):
+    tries = TRIES * folds.more_draws(texts=2)
+    for _ in range(tries):
         example = source.example(template, source.draw(rng))
         if latent not in example.latents:
             raise ValueError(f"{source.name} has no latent {latent!r}{nearest(latent, example.latents)}")
-        if example.latents[latent] in values:
+        if example.latents[latent] in values and folds.shows(example.prompt):
             return example
-    raise ValueError(f"in {TRIES} texts of {template.id} {latent!r} was never one of {values}")
+    raise ValueError(f"in {tries} texts of {template.id} {latent!r} was never one of {values}{folds.told()}")
 
 
 def _part(example: Example, part: Part) -> str:

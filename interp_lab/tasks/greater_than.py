@@ -4,9 +4,11 @@ Source: the task, its metric and its corruption (the first year becomes 01) are 
 the sentences are ours.
 """
 
+from functools import partial
+
 import numpy as np
 
-from interp_lab.tasks.alignment import TextPair, tokenize_pairs
+from interp_lab.tasks.alignment import TextPair, shown_pair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import one_token_words
 from interp_lab.tasks.pairs import Pairs
@@ -59,14 +61,18 @@ def greater_than_pairs(
     kept = {century: known for century, known in years.items() if CORRUPTED_START in known}
     if not kept:
         raise ValueError(f"this tokenizer writes no year such as 17{CORRUPTED_START} as two tokens, 17 and the rest")
-    nouns, centuries = one_token_words(model, NOUNS), tuple(kept)
+    nouns = one_token_words(model, NOUNS)
     pairs = []
     for template in in_turn(usable(TEMPLATES, reserved=reserved), n, rng=rng):
-        century = centuries[int(rng.integers(len(centuries)))]
-        later = [year for year in kept[century] if year > CORRUPTED_START][:-1]
-        start, noun = later[int(rng.integers(len(later)))], nouns[int(rng.integers(len(nouns)))]
-        pairs.append(_pair(template, kept[century], noun=noun, century=century, start=start))
+        pairs.append(shown_pair(partial(_draw, template, kept, nouns, rng), what=template.id))
     return tokenize_pairs(model, pairs, name=NAME, padding=padding)
+
+
+def _draw(template: Sentence, kept: dict[str, list[str]], nouns: list[str], rng: np.random.Generator) -> TextPair:
+    century = tuple(kept)[int(rng.integers(len(kept)))]
+    later = [year for year in kept[century] if year > CORRUPTED_START][:-1]
+    start, noun = later[int(rng.integers(len(later)))], nouns[int(rng.integers(len(nouns)))]
+    return _pair(template, kept[century], noun=noun, century=century, start=start)
 
 
 def _pair(template: Sentence, years: list[str], *, noun: str, century: str, start: str) -> TextPair:

@@ -4,11 +4,12 @@ Source: the task and its structure (15 templates, each in the orders ABBA and BA
 are of Wang et al. 2022, arXiv 2211.00593; the sentences are ours.
 """
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from interp_lab.tasks.alignment import TextPair, tokenize_pairs
+from interp_lab.tasks.alignment import TextPair, shown_pair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import one_token_words
 from interp_lab.tasks.pairs import Pairs
@@ -98,10 +99,23 @@ def indirect_object_pairs(
     kinds = [(template, order) for template in usable(templates, reserved=reserved) for order in orders]
     pairs = []
     for template, order in in_turn(kinds, n, rng=rng):
-        people = [names[i] for i in rng.choice(len(names), size=5, replace=False)]
-        place, thing = (options[int(rng.integers(len(options)))] for options in (places, objects))
-        pairs.append(_pair(template, order, people, place=place, thing=thing, corruption=corruption))
+        draw = partial(_draw, template, order, (names, places, objects), rng, corruption=corruption)
+        pairs.append(shown_pair(draw, what=template.id))
     return tokenize_pairs(model, pairs, name=NAME, padding=padding)
+
+
+def _draw(
+    template: Sentence,
+    order: Order,
+    words: tuple[list[str], list[str], list[str]],
+    rng: np.random.Generator,
+    *,
+    corruption: Corruption,
+) -> TextPair:
+    names, places, objects = words
+    people = [names[i] for i in rng.choice(len(names), size=5, replace=False)]
+    place, thing = (options[int(rng.integers(len(options)))] for options in (places, objects))
+    return _pair(template, order, people, place=place, thing=thing, corruption=corruption)
 
 
 def _pair(

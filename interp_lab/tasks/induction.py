@@ -7,17 +7,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from interp_lab.folds import shows, told
 from interp_lab.tasks.alignment import TextPair, pairs_of_rows
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import pieces
 from interp_lab.tasks.pairs import Answer, Pairs
-from interp_lab.tasks.repeats import beginning_token, ordinary_tokens, repeats_for
+from interp_lab.tasks.repeats import any_repeats, beginning_token, ordinary_tokens, spelt
 from interp_lab.tasks.sentences import Sentence, in_turn, usable
 from interp_lab.types import HookedModel
 
 NAME = "induction"
 PERIODS = tuple(Sentence(f"{NAME}/period-{period}", str(period), reserved=period in (8, 12)) for period in range(5, 15))
 """Lengths of the segment that is repeated: the templates of this task."""
+_TRIES = 1000
+"""Times that as many pairs as are asked for are drawn, until as many may be seen."""
 
 
 def induction_pairs(
@@ -73,19 +76,25 @@ def induction_pairs(
 def _rows(
     model: HookedModel, period: int, n: int, rng: np.random.Generator, bos_token: int | None
 ) -> Iterator[tuple[Answer, Answer, int]]:
-    """Yield clean rows, corrupted rows, and the place of the answer in the segment."""
+    """Yield clean rows, corrupted rows, and the place of the answer in the segment, `n` or more of them.
+
+    Where not all may be seen, those that may.
+    """
     symbols = ordinary_tokens(model, beginning_token(model) if bos_token is None else bos_token)
     if len(symbols) <= period:
         raise ValueError(f"a period of {period} leaves none of the {len(symbols)} tokens over to corrupt a row with")
-    drawn = repeats_for(model, n, period, seed=int(rng.integers(2**31)), bos_token=bos_token)
-    for row in drawn.tokens.tolist():
-        place = int(rng.integers(1, period))
-        clean = row[: 1 + period + place]
-        spare = int(symbols[int(rng.integers(len(symbols)))])
-        while spare in row:
+    for _ in range(_TRIES):
+        drawn = any_repeats(model, n, period, seed=int(rng.integers(2**31)), bos_token=bos_token)
+        for row in drawn.tokens.tolist():
+            place = int(rng.integers(1, period))
+            clean = row[: 1 + period + place]
             spare = int(symbols[int(rng.integers(len(symbols)))])
-        corrupted = [*clean[: 1 + place], spare, *clean[2 + place :]]
-        yield tuple(clean), tuple(corrupted), place
+            while spare in row:
+                spare = int(symbols[int(rng.integers(len(symbols)))])
+            corrupted = [*clean[: 1 + place], spare, *clean[2 + place :]]
+            if shows(spelt(clean), spelt(corrupted)):
+                yield tuple(clean), tuple(corrupted), place
+    raise ValueError(f"among {_TRIES * n} pairs of period {period} are fewer than {n}{told()}; ask for fewer")
 
 
 def _text(model: HookedModel, row: Answer) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from interp_lab import folds
 from interp_lab.organisms.grammar import Example, Value
 from interp_lab.organisms.grammar.corpus import BEHAVIOURS, behaviour
 from interp_lab.types import nearest
@@ -82,13 +83,14 @@ def distinct_texts(
     Raises: ValueError, if not half as many differ.
     """
     source, found = behaviour(name.behaviour), dict[str, Example]()
+    scale = folds.more_draws()
     for times in (1, 2, 4):  # a longer draw begins with a shorter one
         rng, found = np.random.default_rng(seed), {}
-        drawn = source.sample(times * n + n // 4, seed=seed, reserved=reserved)
+        drawn = source.sample(scale * (times * n + n // 4), seed=seed, reserved=reserved)
         for example in drawn:
             if name.latent == RANDOM:
                 example = replace(example, latents={**example.latents, RANDOM: bool(rng.random() < 0.5)})
-            if values is None or example.latents[name.latent] in values:
+            if (values is None or example.latents[name.latent] in values) and folds.shows(example.prompt):
                 found.setdefault(example.prompt, example)
         if len(found) >= n:
             break
@@ -96,7 +98,7 @@ def distinct_texts(
         among = "" if values is None else f" and have {name} among {', '.join(map(repr, values))}"
         kind = "reserved templates" if reserved else "ordinary templates"
         raise ValueError(
-            f"of {len(drawn)} texts of {name.behaviour} ({kind}) only {len(found)} differ{among}; ask for fewer "
-            f"than {n}"
+            f"of {len(drawn)} texts of {name.behaviour} ({kind}) only {len(found)}{folds.told()} differ{among}; ask "
+            f"for fewer than {n}"
         )
     return list(found.values())[:n]

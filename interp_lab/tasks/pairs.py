@@ -116,7 +116,9 @@ class Pairs:
         common = [name for name, positions in self.roles.items() if bool((positions >= 0).all())]
         return tuple(sorted(common, key=lambda name: int(self.roles[name].sum())))
 
-    def partners(self, *, seed: int, same_answers: bool = False, n: int | None = None) -> Int[Tensor, " _"]:
+    def partners(
+        self, *, seed: int, same_answers: bool = False, n: int | None = None, apart: bool = False
+    ) -> Int[Tensor, " _"]:
         """Draw for each pair another pair of its template, to take values from that say nothing of this one.
 
         Partners have the same length, the same mask and every role in the same position, and both of their prompts
@@ -126,10 +128,12 @@ class Pairs:
             same_answers: whether partners must have the same answers, right and wrong: of two answers that all pairs
                 share, another pair's corrupted prompt would else often speak for one's own clean answer.
             n: partners are drawn from all pairs, for the first `n` of them only; `None` for all.
+            apart: whether one's own prompts may not come back in the other role, even if somebody is then the partner
+                of two.
 
         Raises: ValueError, for a pair that has no partner.
         """
-        drawn = self._drawn_partners(seed=seed, same_answers=same_answers)[:n]
+        drawn = self._drawn_partners(seed=seed, same_answers=same_answers, apart=apart)[:n]
         if -1 in drawn:
             lone = drawn.index(-1)
             raise ValueError(
@@ -140,11 +144,11 @@ class Pairs:
             )
         return torch.tensor(drawn, device=self.clean.device)
 
-    def has_partners(self, *, seed: int, same_answers: bool = False, n: int | None = None) -> bool:
-        """Whether `partners` finds one for each pair; arguments as there."""
-        return -1 not in self._drawn_partners(seed=seed, same_answers=same_answers)[:n]
+    def has_partners(self, *, seed: int, same_answers: bool = False, n: int | None = None, apart: bool = False) -> bool:
+        """Whether `partners` finds one for each pair, and (`apart`) none with its own prompts in the other role."""
+        return -1 not in self._drawn_partners(seed=seed, same_answers=same_answers, apart=apart)[:n]
 
-    def _drawn_partners(self, *, seed: int, same_answers: bool) -> list[int]:
+    def _drawn_partners(self, *, seed: int, same_answers: bool, apart: bool = False) -> list[int]:
         """Return each pair's partner, -1 where there is none."""
         where = torch.stack(list(self.roles.values()), 1).tolist()
         kinds = [
@@ -158,7 +162,7 @@ class Pairs:
             [tuple(row[:end]) for row, end in zip(tokens.tolist(), stop, strict=True)]
             for tokens in (self.clean, self.corrupted)
         )
-        return draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist()
+        return draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed, apart=apart).tolist()
 
     def token_labels(self, row: int) -> list[str]:
         r"""Return the tokens of a clean prompt to be read, `clean/corrupted` where they differ, and "" for padding.

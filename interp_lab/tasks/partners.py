@@ -9,13 +9,18 @@ from scipy.optimize import linear_sum_assignment
 
 
 def draw_partners(
-    kinds: Sequence[Hashable], *, clean: Sequence[Hashable], corrupted: Sequence[Hashable], seed: int
+    kinds: Sequence[Hashable],
+    *,
+    clean: Sequence[Hashable],
+    corrupted: Sequence[Hashable],
+    seed: int,
+    apart: bool = False,
 ) -> Int[np.ndarray, " example"]:
     """Return for each example another one of its kind, clean and corrupted prompt both different; -1 if there is none.
 
     Within a kind each example is the partner of one other example, as far as that can be; who is whose partner is
     drawn at random, and partners whose clean prompt is one's own corrupted prompt (or the other way round) only taken
-    where there is no way around it.
+    where there is no way around it, or (`apart`) never.
     """
     rng = np.random.default_rng(seed)
     members: dict[Hashable, list[int]] = defaultdict(list)
@@ -26,12 +31,12 @@ def draw_partners(
                       for side in (clean, corrupted)])  # fmt: skip
     partners = np.full(len(kinds), -1)
     for group in map(np.array, members.values()):
-        partners[group] = _drawn(group, _costs(*codes[:, group], rng=rng))
+        partners[group] = _drawn(group, _costs(*codes[:, group], rng=rng, apart=apart))
     return partners
 
 
 def _costs(
-    clean: Int[np.ndarray, " example"], corrupted: Int[np.ndarray, " example"], *, rng: np.random.Generator
+    clean: Int[np.ndarray, " example"], corrupted: Int[np.ndarray, " example"], *, rng: np.random.Generator, apart: bool
 ) -> Float[np.ndarray, "example example"]:
     """Return what it costs to take one (column) as partner of another (row).
 
@@ -39,7 +44,7 @@ def _costs(
     """
     n = len(clean)
     costs = rng.random((n, n))
-    costs += (n + 1) * ((clean[:, None] == corrupted) | (corrupted[:, None] == clean))
+    costs[(clean[:, None] == corrupted) | (corrupted[:, None] == clean)] += np.inf if apart else n + 1
     costs[(clean[:, None] == clean) | (corrupted[:, None] == corrupted)] = np.inf
     return costs
 

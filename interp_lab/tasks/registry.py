@@ -1,11 +1,13 @@
 """Tasks by name."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from interp_lab.folds import open_templates, told
 from interp_lab.organisms.compiled import compile_model, compiled_names
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.tasks.alignment import tokenize_pairs
@@ -19,8 +21,12 @@ from interp_lab.tasks.indirect_object import indirect_object_pairs
 from interp_lab.tasks.induction import induction_pairs
 from interp_lab.tasks.pairs import Pairs
 from interp_lab.tasks.sentiment import sentiment_pairs
+from interp_lab.tasks.swapped import swapped
 from interp_lab.tasks.user import read_pairs
 from interp_lab.types import HookedModel, nearest
+
+_SWAPPED = re.compile(r"swapped(?:@(\d+))?/(.+)")
+"""Another task, with the labels of half of its pairs exchanged."""
 
 
 @runtime_checkable
@@ -81,11 +87,31 @@ def task_names() -> tuple[str, ...]:
     return (*TASKS, *(f"{PREFIX}/{name}" for name in VARIED), *compiled_names())
 
 
+def _swapped_task(name: str, of: str, *, by: int) -> Task:
+    def pairs(
+        model: HookedModel, n: int, *, seed: int, reserved: bool | None = None, padding: Padding = "right"
+    ) -> Pairs:
+        drawn = pairs_for(model, of, n, seed=seed, reserved=reserved, padding=padding)
+        return replace(swapped(drawn, seed=by), task=name)
+
+    question = f"None: the labels of {of} are exchanged in half of the pairs, so that they say nothing."
+    return Task(name, question, pairs)
+
+
 def task(name: str) -> Task:
     """Return a task by name.
 
+    With `swapped/` before it (`swapped@3/indirect_object` for another seed than 0) a name stands for the same pairs
+    with labels that say nothing; see `tasks.swapped`.
+
     Raises: ValueError, for an unknown task or behaviour, or a latent that the behaviour cannot vary.
     """
+    without_labels = _SWAPPED.fullmatch(name)
+    if without_labels:
+        seed, of = int(without_labels[1] or 0), without_labels[2]
+        if not of.endswith(".jsonl"):
+            task(of)
+        return _swapped_task(name, of, by=seed)
     kind, _, rest = name.partition("/")
     if kind == PREFIX and rest:
         source, _, latent = rest.partition("/")
@@ -122,7 +148,7 @@ def pairs_for(
 
     Raises: ValueError, for an unknown task, more pairs than a file has, or what does not suit the model.
     """
-    if name.endswith(".jsonl"):
+    if name.endswith(".jsonl") and (not _SWAPPED.fullmatch(name) or Path(name).is_file()):
         return _from_file(model, Path(name), n, seed=seed, reserved=reserved, padding=padding)
     return task(name).pairs(model, 128 if n is None else n, seed=seed, reserved=reserved, padding=padding)
 
@@ -130,10 +156,13 @@ def pairs_for(
 def _from_file(
     model: HookedModel, path: Path, n: int | None, *, seed: int, reserved: bool | None, padding: Padding
 ) -> Pairs:
-    pairs = [pair for pair in read_pairs(path) if reserved in (None, pair.reserved)]
+    open_ = open_templates(reserved)
+    pairs = [pair for pair in read_pairs(path) if open_ in (None, pair.reserved)]
     kind = "" if reserved is None else " reserved" if reserved else " ordinary"
     if not pairs or (n is not None and not 1 <= n <= len(pairs)):
-        raise ValueError(f"{path} holds {len(pairs)}{kind} pairs, and n={n} are asked for; ask for as many as it has")
+        raise ValueError(
+            f"{path} holds {len(pairs)}{kind} pairs{told()}, and n={n} are asked for; ask for as many as it has"
+        )
     if n is not None:
         kept = np.random.default_rng(seed).permutation(len(pairs))[:n]
         pairs = [pairs[i] for i in sorted(kept)]

@@ -1,12 +1,20 @@
 """Random repeated tokens for any model: which symbols it may be shown, and the loss of the second copy."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+import torch
+
+from interp_lab import folds
 from interp_lab.hooks import device_of
 from interp_lab.metrics import Metric, next_token_loss
 from interp_lab.organisms.repeats import RepeatedTokens, repeated_twice
 from interp_lab.types import HookedModel
+
+_TRIES = 100
+"""Times that sequences of one fold are drawn, until there are enough."""
 
 
 def repeats_for(
@@ -17,8 +25,32 @@ def repeats_for(
     Args:
         bos_token: token to start with; `None` takes the tokenizer's, and 0 where there is no tokenizer.
 
-    Raises: ValueError, if the period does not fit the context, or the vocabulary has too few ordinary tokens.
+    Raises: ValueError, if the period does not fit the context, or the vocabulary has too few ordinary tokens, or (of
+        symbols too few for the period) too few sequences in one fold.
     """
+    if folds.seen_now() == "all":
+        return any_repeats(model, n_sequences, period, seed=seed, bos_token=bos_token)
+    at_once, found, n_found = n_sequences * folds.more_draws(), [], 0
+    for nth in range(_TRIES):
+        (own,) = np.random.SeedSequence([seed, nth]).generate_state(1)
+        drawn = any_repeats(model, at_once, period, seed=int(own), bos_token=bos_token)
+        found.append(drawn.subset([i for i, row in enumerate(drawn.tokens.tolist()) if folds.shows(spelt(row))]))
+        n_found += len(found[-1])
+        if n_found >= n_sequences:
+            parts = zip(*((one.tokens, one.period, one.offset) for one in found), strict=True)
+            return RepeatedTokens(*(torch.cat(part)[:n_sequences] for part in parts))
+    raise ValueError(f"of {_TRIES * at_once} sequences of period {period} {n_found} are{folds.told()}; lengthen it")
+
+
+def spelt(row: Sequence[int]) -> str:
+    """Return token ids as a text, by which they are in a fold."""
+    return " ".join(map(str, row))
+
+
+def any_repeats(
+    model: HookedModel, n_sequences: int, period: int, *, seed: int, bos_token: int | None = None
+) -> RepeatedTokens:
+    """Draw as `repeats_for` from all sequences, whichever may be seen; for what is made of them."""
     bos = beginning_token(model) if bos_token is None else bos_token
     if bos >= int(model.cfg.d_vocab):
         raise ValueError(f"bos_token={bos} is outside the model's vocabulary (0 to {int(model.cfg.d_vocab) - 1})")

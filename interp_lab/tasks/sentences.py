@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from interp_lab.folds import open_templates
 from interp_lab.tasks.roles import Place, numbered
 from interp_lab.types import nearest
 
@@ -75,11 +76,12 @@ def sentences(
 
 
 def usable(templates: Sequence[Sentence], *, reserved: bool | None) -> list[Sentence]:
-    """Return the reserved templates, the others, or (`None`) all.
+    """Return the reserved templates, the others, or (`None`) all that are open (see `folds`).
 
-    Raises: ValueError, if there are none of the kind.
+    Raises: ValueError, if there are none of the kind; FoldError, for reserved ones where they are closed.
     """
-    kept = [template for template in templates if reserved in (None, template.reserved)]
+    kind = open_templates(reserved)
+    kept = [template for template in templates if kind in (None, template.reserved)]
     if not kept:
         raise ValueError(f"none of the {len(templates)} templates is {'reserved' if reserved else 'not reserved'}")
     return kept

@@ -4,13 +4,15 @@ Source: the form (an adjective and a verb, then a conclusion) follows Tigges et 
 sentences and word lists are ours.
 """
 
+from functools import partial
+
 import numpy as np
 
-from interp_lab.tasks.alignment import TextPair, tokenize_pairs
+from interp_lab.tasks.alignment import TextPair, shown_pair, tokenize_pairs
 from interp_lab.tasks.batch import Padding
 from interp_lab.tasks.encoding import one_token_words
 from interp_lab.tasks.pairs import Pairs
-from interp_lab.tasks.sentences import in_turn, pick_other, sentences, usable
+from interp_lab.tasks.sentences import Sentence, in_turn, pick_other, sentences, usable
 from interp_lab.types import HookedModel
 
 NAME = "sentiment"
@@ -46,6 +48,8 @@ CONCLUSIONS = {
     "negative": ("bad", "terrible", "awful", "poor"),
 }
 """None of them is among the adjectives, so that copying does not help."""
+Words = dict[str, dict[str, list[str]]]
+"""By kind (adjective, verb, conclusion) and sign."""
 
 
 def sentiment_pairs(
@@ -67,20 +71,23 @@ def sentiment_pairs(
     kinds = [(template, sign) for template in usable(TEMPLATES, reserved=reserved) for sign in ADJECTIVES]
     pairs = []
     for template, sign in in_turn(kinds, n, rng=rng):
-        opposite = "negative" if sign == "positive" else "positive"
-        thing = pick_other(rng, things)
-        chosen = {s: {kind: pick_other(rng, words[kind][s]) for kind in ("adjective", "verb")} for s in ADJECTIVES}
-        answers = {s: tuple(f" {word}" for word in words["conclusion"][s]) for s in ADJECTIVES}
-        pair = TextPair(
-            clean=template.fill(thing=thing, **chosen[sign]),
-            corrupted=template.fill(thing=thing, **chosen[opposite]),
-            answers=answers[sign],
-            wrong=answers[opposite],
-            corrupted_answers=answers[opposite],
-            template=template.id,
-            reserved=template.reserved,
-            latents={"sentiment": sign, "thing": thing, **chosen[sign]},
-            roles=template.places(thing=thing, **chosen[sign]),
-        )
-        pairs.append(pair)
+        pairs.append(shown_pair(partial(_draw, template, sign, things, words, rng), what=template.id))
     return tokenize_pairs(model, pairs, name=NAME, padding=padding)
+
+
+def _draw(template: Sentence, sign: str, things: list[str], words: Words, rng: np.random.Generator) -> TextPair:
+    opposite = "negative" if sign == "positive" else "positive"
+    thing = pick_other(rng, things)
+    chosen = {s: {kind: pick_other(rng, words[kind][s]) for kind in ("adjective", "verb")} for s in ADJECTIVES}
+    answers = {s: tuple(f" {word}" for word in words["conclusion"][s]) for s in ADJECTIVES}
+    return TextPair(
+        clean=template.fill(thing=thing, **chosen[sign]),
+        corrupted=template.fill(thing=thing, **chosen[opposite]),
+        answers=answers[sign],
+        wrong=answers[opposite],
+        corrupted_answers=answers[opposite],
+        template=template.id,
+        reserved=template.reserved,
+        latents={"sentiment": sign, "thing": thing, **chosen[sign]},
+        roles=template.places(thing=thing, **chosen[sign]),
+    )

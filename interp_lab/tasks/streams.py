@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from interp_lab.folds import Fold, seen_now, shows
 from interp_lab.types import nearest
 
 Unit = Literal["paragraph", "line", "file"]
@@ -19,7 +20,7 @@ class Document:
     """A text, and where it came from."""
 
     id: int
-    """Number in the stream, from 0; texts that are empty are not counted."""
+    """Number in the stream, from 0; texts that are empty are not counted, those that may not be seen (`folds`) are."""
     name: str
     """File and place in it, such as `news.jsonl:12`."""
     text: str
@@ -41,15 +42,19 @@ def read_documents(path: Path, *, column: str = "text", unit: Unit = "paragraph"
     if not path.exists():
         raise ValueError(f"there is no {path}; give a file or a folder of .txt, .jsonl or .parquet files")
     found = _texts(path, column, unit)  # checked now, read later
-    return _numbered(found, path)
+    return _numbered(found, path, fold=seen_now())  # of now, whoever reads them
 
 
-def _numbered(found: Iterator[tuple[str, str]], path: Path) -> Iterator[Document]:
-    nth = -1
+def _numbered(found: Iterator[tuple[str, str]], path: Path, *, fold: Fold) -> Iterator[Document]:
+    nth, n_shown = -1, 0
     for nth, (name, text) in enumerate((name, text) for name, text in found if text.strip()):
-        yield Document(nth, name, text)
+        if shows(text, fold=fold):
+            n_shown += 1
+            yield Document(nth, name, text)
     if nth < 0:
         raise ValueError(f"{path} holds no text; every document in it is empty")
+    if not n_shown:
+        raise ValueError(f"{path} holds {nth + 1} documents, and none is in the fold {fold!r}; give more text")
 
 
 def _texts(path: Path, column: str, unit: Unit) -> Iterator[tuple[str, str]]:

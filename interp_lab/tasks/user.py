@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from interp_lab.folds import lines_shown, told
 from interp_lab.organisms.grammar import Value
 from interp_lab.runs import write_atomic
 from interp_lab.tasks.alignment import TextPair
+from interp_lab.tasks.keyed_lines import keyed_lines
 from interp_lab.tasks.roles import GIVEN, Place
-from interp_lab.tasks.streams import json_object, numbered_lines
-from interp_lab.types import nearest
 
 REQUIRED = ("clean", "corrupted", "answer", "wrong", "template")
 OPTIONAL = ("corrupted_answer", "reserved", "latents", "roles")
@@ -33,33 +33,26 @@ def write_template(path: Path) -> None:
 
 
 def read_pairs(path: Path) -> list[TextPair]:
-    """Read a user's pairs.
+    """Read a user's pairs, those that may be seen (see `folds`).
 
     Raises: ValueError, naming file and line, for malformed JSON, a missing or unknown key, a value of the wrong type,
         or a file that is not there or holds no pair.
     """
     if not path.is_file():
         raise ValueError(f"there is no file {path}; `interp-lab init-task {path}` writes one to start from")
-    pairs = [
-        _pair(json_object(line, place=f"{path}:{number}"), place=f"{path}:{number}")
-        for number, line in numbered_lines(path)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    pairs = [_pair(line.entry, place=line.place) for line in keyed_lines(path, required=REQUIRED, optional=OPTIONAL)]
     if not pairs:
         raise ValueError(f"{path} holds no pairs; write one JSON object a line")
-    return pairs
+    shown = lines_shown([(pair.clean, pair.corrupted) for pair in pairs])
+    if not any(shown):
+        raise ValueError(
+            f"{path} holds {len(pairs)} pairs, and none{told()}; give more, with other prompts: lines that share one "
+            "are in one fold"
+        )
+    return [pair for pair, kept in zip(pairs, shown, strict=True) if kept]
 
 
 def _pair(entry: dict[str, Any], *, place: str) -> TextPair:
-    for key in entry:
-        if key not in (*REQUIRED, *OPTIONAL):
-            raise ValueError(
-                f"{place}: unknown key {key!r}{nearest(key, (*REQUIRED, *OPTIONAL))}; use {', '.join(REQUIRED)} and, "
-                f"if need be, {', '.join(OPTIONAL)}"
-            )
-    for key in REQUIRED:
-        if key not in entry:
-            raise ValueError(f"{place}: no {key!r}; every line needs {', '.join(REQUIRED)}")
     for key in ("clean", "corrupted", "template"):
         _require(isinstance(entry[key], str) and entry[key] != "", key, "text", entry[key], place)
     reserved, latents = entry.get("reserved", False), entry.get("latents", {})

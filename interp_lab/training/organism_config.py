@@ -117,6 +117,7 @@ class OrganismTrainingConfig(Config):
     text: MixtureConfig = MixtureConfig()
     loop: LoopConfig
     precision: Precision = "bfloat16"
+    """Of the forward pass in training; the weights are kept in float32."""
     evaluate_every: PositiveInt = 250
     """Steps between measurements of every behaviour on fresh text."""
     n_evaluated: int = Field(24, ge=24)

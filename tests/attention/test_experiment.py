@@ -500,3 +500,20 @@ class TestBadInput:
         model.blocks[1].attn.W_V.data[0, 0, 0] = float("nan")
         with pytest.raises(ValueError, match=r"blocks\.1\.attn\.hook_v.*in layer 1"):
             AttentionHeads(AttentionHeadsConfig.from_mapping({"model": "compiled/induction", **QUICK})).measure(model)
+
+
+class TestConfirmation:
+    def test_other_sequences_make_the_very_same_sentences(self):
+        searched, tested = (measure("compiled/induction", fold=fold) for fold in ("search", "held_out"))
+        stated = searched.confirmation()
+        assert stated.statements
+        assert set(stated.statements) <= {claim.statement for claim in tested.claims()}
+        assert set(stated.statements) == set(stated.components) == set(stated.uncertain)
+
+    def test_looks_and_acts_of_a_head_are_listed_apart(self, induction):
+        for head, kinds in induction.looks.of_heads.items():
+            rows = [row for row in induction.components() if row.name == f"{head[0]}.{head[1]}"]
+            assert len([row for row in rows if not row.causal]) == len(kinds)
+            assert [row.selected for row in rows if row.causal] == [
+                induction.acts(head, behaviour) for behaviour in induction.behaviours
+            ]

@@ -13,7 +13,8 @@ from interp_lab.circuits.masked import circuit_values
 from interp_lab.circuits.nodes import edges_from
 from interp_lab.circuits.references import circuit_of, roles_of
 from interp_lab.claims import Grade, Split
-from interp_lab.cli.show import console, show_circuit
+from interp_lab.cli.result_tables import show_circuit
+from interp_lab.cli.show import console
 from interp_lab.config import ConfigError, RunRef
 from interp_lab.edges import edges
 from interp_lab.effects.parts import parts_of
@@ -180,9 +181,11 @@ class TestClaims:
         assert {claim.grade for claim in found.claims()} == {Grade.REPLICATED}
         assert set(found.tested) == {SUFFICES, NEEDED}
         first, second = found.claims()
-        own = "keep 100% of compiled/induction on their own (zero ablation of all others)"
+        own = "keep compiled/induction up on their own (zero ablation of all others)"
         assert first.statement == f"7 edges of compiled/induction {own}"
-        assert second.statement == "Without 7 edges compiled/induction loses 100% of compiled/induction (zero ablation)"
+        needs = "compiled/induction needs 7 edges for compiled/induction (zero ablation of them)"
+        assert second.statement == needs
+        assert all("100% of the behaviour" in claim.observed for claim in (first, second))
         kept = found.report.circuit - found.report.empty
         assert first.effect.effect.estimate == pytest.approx(kept.mean())
         control = (found.report.random - found.report.empty).mean()
@@ -314,7 +317,7 @@ class TestSmallCircuits:
         assert again.plan.nodes == ()
         assert "nodes" not in again.tables()
         assert [claim.grade for claim in again.claims()] == [Grade.DESCRIPTIVE] * 2
-        assert again.claims()[0].statement.startswith("1 edge of compiled/induction keep 0%")
+        assert "; 0% of the behaviour" in again.claims()[0].observed
         assert all(
             section.figures or section.tables for section in again.sections() if "Completeness" not in section.title
         )
@@ -352,7 +355,7 @@ class TestGivenCircuits:
             measure(INDUCTION, circuit=one)
         with pytest.raises(ValueError, match="the config names another"):
             measure(INDUCTION, method="given", nodes=("1.0",), circuit=one)
-        with pytest.raises(ValueError, match=r"name it by nodes, given, or measure\(circuit=...\)"):
+        with pytest.raises(ValueError, match=r"name it by nodes, edges, given, or measure\(circuit=...\)"):
             measure(INDUCTION, method="given")
 
     def test_two_of_one_name_beside_each_other(self, found, tmp_path):
@@ -414,7 +417,7 @@ class TestBadInput:
 
 
 class TestPrinted:
-    def test_the_largest_edges_with_both_splits_and_the_summary(self, found):
+    def test_the_largest_edges_with_both_splits(self, found):
         with console.capture() as told:
             show_circuit(found)
         lines = told.get().splitlines()
@@ -423,4 +426,3 @@ class TestPrinted:
         effect = found.interval(found.report.edges).estimate[found.plan.edges.index(*edges("1.0 -> logits"))]
         assert f"{effect:.2f} (" in row
         assert "the 7 largest of 7" in told.get()
-        assert found.summary().splitlines()[-1] in told.get()

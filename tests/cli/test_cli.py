@@ -34,7 +34,17 @@ class TestStartUp:
         )
         done = python(code)
         assert done.stderr.strip() == "[]"
-        for command in ("list", "run", "verify", "demo", "report", "cite", "train-organism", "model-card"):
+        for command in (
+            "list",
+            "run",
+            "verify",
+            "investigate",
+            "view",
+            "report",
+            "cite",
+            "train-organism",
+            "model-card",
+        ):
             assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE)
 
 
@@ -140,23 +150,6 @@ class TestList:
         printed = capsys.readouterr().out
         for name in ("attention_heads", "attention_organism.yaml", "organism-attn", "compiled/look-alike"):
             assert name in printed
-
-
-class TestDemo:
-    def test_removes_its_own_old_runs_and_nothing_else(self, tmp_path):
-        from interp_lab.cli.demo import remove_old_run
-
-        foreign = tmp_path / "runs" / "organism-attn"
-        foreign.mkdir(parents=True)
-        (foreign / "results.csv").write_text("1,2")
-        with pytest.raises(ValueError, match="run"):
-            remove_old_run(foreign, experiment="attention_heads")
-        assert (foreign / "results.csv").exists()
-        assert call("run", CONFIG, "--out", str(tmp_path / "mine"), *QUICK) == 0
-        with pytest.raises(ValueError, match="a run of another experiment"):
-            remove_old_run(tmp_path / "mine", experiment="patching")
-        remove_old_run(tmp_path / "mine", experiment="attention_heads")
-        assert not (tmp_path / "mine").exists()
 
 
 class TestWandb:

@@ -46,6 +46,10 @@ class TestByHand:
         for length in (1.0, 50.0):
             gate = projection_above(torch.tensor([length, 0.0]), 3.5)
             assert gate(self.vectors, window(4, prompt_length=2)).tolist() == [[0, 1, 0, 0]]
+        at_it = projection_above(torch.tensor([1.0, 0.0]), 3.0)
+        assert at_it(self.vectors, window(4, prompt_length=2)).tolist() == [
+            [0, 1, 0, 0]
+        ]  # the first is there, not above
 
     def test_a_similarity(self):
         """Cosines with (1, 0): 0.6, 0.8, -1 and 1, whatever the length."""
@@ -81,6 +85,13 @@ class TestRows:
         assert found.tolist() == [bool(score > middle) for score in scores]
         assert found.any()
         assert not found.all()
+
+    @pytest.mark.parametrize(("at", "opened"), [("any", False), ("mean", False), ("last", False)])
+    def test_a_high_score_of_padding_opens_nothing(self, model, at, opened):
+        """A scorer that says 9 of the columns that are padding in the shorter rows, and 0 of all tokens."""
+        padding = torch.tensor([[column < 5 - len(ids) for column in range(5)] for ids in PROMPTS])
+        found = rows_where(model, PROMPTS, HOOK, lambda _: 9.0 * padding, threshold=0.5, at=at)
+        assert found.any() == opened
 
     def test_gate_an_intervention(self, model):
         scores = capture(model, torch.tensor(PROMPTS[:1]), [HOOK])[HOOK][0, -1] @ ALONG

@@ -74,7 +74,47 @@ class TestWhichTokens:
         assert not torch.allclose(answer.positive, before.positive)
 
 
+class TestChats:
+    CHAT = "<bos> {% for m in messages %}{{ m['content'] }} {% endfor %}{% if add_generation_prompt %}very{% endif %}"
+
+    @pytest.fixture
+    def talking(self, small):
+        small.tokenizer.chat_template = self.CHAT
+        return small
+
+    def test_the_last_token_is_that_from_which_the_reply_is_predicted(self, talking):
+        own = pairs(("the film was good", "the film was bad"))
+        found = contrast_activations(talking, own, ["hook_embed"], chat=True)
+        assert torch.equal(found.positive[0], embedded(talking, "very"))
+        said = contrast_activations(talking, own, ["hook_embed"], read="all", chat=True)
+        torch.testing.assert_close(said.positive[0, 0], embedded(talking, "the", "film", "was", "good", "very").mean(0))
+
+    def test_says_so_and_reads_what_the_written_out_chat_would_be(self, talking):
+        own = pairs(("the film was good", "the film was bad"))
+        hook = ["blocks.0.hook_resid_post"]
+        chat = contrast_activations(talking, own, hook, chat=True, system="the film")
+        out = pairs(("<bos> the film the film was good very", "<bos> the film the film was bad very"))
+        torch.testing.assert_close(chat.positive, contrast_activations(talking, out, hook).positive)
+        assert chat.plain()["chat"] is True
+        assert chat.texts != contrast_activations(talking, own, hook, chat=True).texts
+        assert contrast_activations(talking, own, hook).plain()["chat"] is False
+
+    def test_of_an_answer_or_without_a_template_there_is_none(self, small, talking):
+        own = pairs(("good", "bad"))
+        with pytest.raises(ValueError, match="no answer to read; take read='last'"):
+            contrast_activations(talking, own, ["hook_embed"], read="answer", chat=True)
+        small.tokenizer.chat_template = None
+        with pytest.raises(ValueError, match="no chat template"):
+            contrast_activations(small, own, ["hook_embed"], chat=True)
+
+
 class TestHowItIsRead:
+    def test_half_precision_is_averaged_in_full(self, small):
+        found = contrast_activations(small.to(torch.bfloat16), UNEVEN, ["hook_embed"], read="all")
+        exact = embedded(small, "very", "very", "bad").float().mean(0)
+        assert found.negative.dtype == torch.float32
+        torch.testing.assert_close(found.negative[0, 1], exact, atol=1e-6, rtol=0)
+
     @pytest.mark.parametrize("read", ["last", "all"])
     @pytest.mark.parametrize("how", [{"batch_size": 1}, {"batch_size": 5}, {"padding": "left"}], ids=str)
     def test_batch_size_and_padding_make_no_difference(self, model, read, how):

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from interp_lab.config import RunRef
 from interp_lab.directions import from_run, save_directions
-from interp_lab.directions.from_run import BUNDLED
+from interp_lab.directions.from_run import BUNDLED, made_on
+from interp_lab.identity import WeightProcessing
 from interp_lab.models import identity_of, load_model
 from interp_lab.probes import Probes, ProbesConfig
 from interp_lab.probes.saved import trained_probe
@@ -134,6 +135,7 @@ class TestAutoencoders:
     def test_those_of_others_are_taken_at_their_word(self, model, tmp_path):
         found = from_run(RunRef(run=foreign(tmp_path), artefact="#5"), model)
         assert found.hooks == ("blocks.2.hook_resid_post",)
+        torch.testing.assert_close(found.norms, torch.ones(1))  # three times as long in the file; decoding rescales
         with pytest.raises(ValueError, match="processing: raw, not the model's folded"):
             from_run(RunRef(run=foreign(tmp_path / "raw", kwargs={}), artefact="#5"), model)
         with pytest.raises(ValueError, match="name: pythia"):
@@ -180,6 +182,19 @@ def foreign(
     weights = load_file(folder / "sae_weights.safetensors")
     save_file({**weights, "W_dec": 3 * weights["W_dec"]}, folder / "sae_weights.safetensors")
     return folder
+
+
+class TestMadeOn:
+    """Which model to load, before it is there to be compared with."""
+
+    def test_of_probes_of_latents_and_of_files(self, probed, other_run, tmp_path):
+        folded, raw = WeightProcessing(), WeightProcessing.named("raw")
+        assert made_on(RunRef(run=probed[0], artefact=TRUTH)) == ("organism", folded)
+        assert made_on(RunRef(run=Path(SAE), artefact="#3")) == ("organism", folded)
+        assert made_on(RunRef(run=foreign(tmp_path, kwargs={}), artefact="#3")) == ("organism", raw)
+        assert made_on(RunRef(run=other_run, artefact="raw")) == ("organism", raw)
+        with pytest.raises(ValueError, match="does not say which model"):
+            made_on(RunRef(run=foreign(tmp_path / "none", hook_name=None), artefact="#5"))
 
 
 class TestFiles:

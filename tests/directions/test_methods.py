@@ -31,6 +31,23 @@ class TestByHand:
         assert made.about["gap"] == made.about["fitted_norm"] == {HOOKS[0]: pytest.approx(20**0.5)}
         assert (made.method, made.name, made.hooks) == ("mean_difference", "written", HOOKS[:1])
 
+    def test_the_midpoint_lies_halfway_along_the_vector_whichever_way_that_is_turned(self):
+        """Means (2, 5) and (0, 1): the point between is (1, 3), which lies 14 / sqrt 20 along (2, 4)."""
+        made = directions_of(contrast(self.POSITIVE, self.NEGATIVE))
+        expected = 14 / 20**0.5
+        assert made.about["midpoint"] == {HOOKS[0]: pytest.approx(expected)}
+        torch.testing.assert_close(made.midpoints, torch.tensor([expected]))
+        torch.testing.assert_close(made.times(-3.0).midpoints, torch.tensor([-expected]))
+        torch.testing.assert_close(made.times(-3.0).times(-0.5).midpoints, torch.tensor([expected]))
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_the_midpoint_parts_the_sides_by_every_method(self, method):
+        found = with_background(drawn())
+        made = directions_of(found, method)
+        units = torch.nn.functional.normalize(made.vectors, dim=-1)
+        sides = torch.stack([(side.mean(1) * units).sum(-1) for side in (found.positive, found.negative)])
+        torch.testing.assert_close(made.only(HOOKS[::-1]).midpoints, sides.mean(0).flip(0), atol=1e-5, rtol=1e-5)
+
     def test_mean_difference_of_sides_without_partners(self):
         made = directions_of(contrast([[[1.0, 2.0], [3.0, 4.0]]], [[[1.0, 0.0]]], paired=False))
         assert made.vectors.tolist() == [[1.0, 3.0]]

@@ -75,9 +75,11 @@ VECTORS = {"vectors": torch.ones(1, 3)}
         (VECTORS, header(format="interp_lab probe 1"), "is no directions file: its format is 'interp_lab probe 1'"),
         (VECTORS, header(directions=None), "does not say its directions"),
         (VECTORS, header(directions="{"), "does not say its directions"),
+        (VECTORS, header(directions="{}"), "does not say all of its directions"),
+        (VECTORS, header(directions="[1]"), "does not say its directions"),
         ({"other": torch.ones(1, 3)}, header(), "holds no vectors"),
     ],
-    ids=["a probe", "no directions", "damaged", "no vectors"],
+    ids=["a probe", "no directions", "damaged", "no model", "a list", "no vectors"],
 )
 def test_other_files_are_refused_by_name(tmp_path, tensors, told, message):
     path = tmp_path / "foreign.safetensors"

@@ -1,3 +1,4 @@
+import copy
 import math
 from dataclasses import replace
 
@@ -5,7 +6,9 @@ import pytest
 import torch
 
 from interp_lab.directions import width_at
-from interp_lab.models import identity_of, load_model
+from interp_lab.hooks import capture
+from interp_lab.identity import WeightProcessing
+from interp_lab.models import declare_identity, identity_of, load_model
 from tests.directions.planted import HOOKS, MODEL, directions
 
 
@@ -83,6 +86,42 @@ class TestFitting:
         own.require_fits(model)
         with pytest.raises(ValueError, match="load the model with processing='folded'"):
             own.require_fits(raw)
+
+    @pytest.mark.parametrize(
+        ("hook", "steps", "fits"),
+        [
+            ("blocks.1.hook_resid_post", "fold_value_biases+center_writing_weights", True),
+            ("blocks.1.hook_resid_post", "center_writing_weights+fold_value_biases", True),
+            ("blocks.1.hook_resid_post", "fold_ln+center_unembed+fold_value_biases", False),
+            ("blocks.1.hook_mlp_out", "raw", False),
+            ("blocks.1.ln1.hook_normalized", "center_writing_weights", False),
+        ],
+    )
+    def test_only_steps_that_change_what_is_there_count(self, model, hook, steps, fits):
+        """The model is folded. Found under other folds of norms and biases, what is in the stream is the same."""
+        own = fitting(model, hook)
+        own = replace(own, model=replace(own.model, processing=WeightProcessing.named(steps)))
+        if fits:
+            own.require_fits(model)
+            return
+        with pytest.raises(ValueError, match="does not belong to this model"):
+            own.require_fits(model)
+
+    def test_the_stream_is_indeed_the_same(self, model):
+        """What the test above says, against the models themselves."""
+        other = load_model("organism", device="cpu", processing=WeightProcessing(False, True, False, False))
+        tokens, hooks = torch.tensor([[3, 50, 60, 70]]), ["blocks.1.hook_resid_post", "blocks.1.ln1.hook_normalized"]
+        one, again = (capture(made, tokens, hooks) for made in (model, other))
+        torch.testing.assert_close(one[hooks[0]], again[hooks[0]], atol=1e-4, rtol=1e-4)
+
+    def test_two_names_of_one_model_are_one(self, model):
+        own, alias = fitting(model), copy.deepcopy(model)
+        declare_identity(alias, name="gpt2", processing="folded")
+        replace(own, model=replace(own.model, name="gpt2-small")).require_fits(alias)
+        for one, other in (("gpt2", "gpt2-medium"), ("made-here", "made-there")):
+            declare_identity(alias, name=one, processing="folded")
+            with pytest.raises(ValueError, match=f"name: {other}, not the model's {one}"):
+                replace(own, model=replace(own.model, name=other)).require_fits(alias)
 
     def test_refuses_a_hook_point_that_is_not_there(self, model):
         with pytest.raises(ValueError, match=r"no hook point 'blocks.9.hook_resid_post'"):

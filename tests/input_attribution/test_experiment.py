@@ -224,3 +224,17 @@ class TestBadInput:
     def test_a_limit_of_steps_that_is_reached(self):
         with pytest.raises(ValueError, match=r"after 4 steps the attributions of .* still miss their sum"):
             measure(methods=["integrated_gradients"], steps=4, max_steps=4, tolerance=0.0001)
+
+
+class TestConfirmation:
+    def test_puts_up_what_the_chosen_map_ranks_first(self, found):
+        stated = found.confirmation()
+        assert stated.config == {}
+        assert stated.statements
+        assert all(found.chosen in statement for statement in stated.statements)
+
+    def test_places_are_listed_by_what_the_map_gives_them_and_by_what_patching_takes(self, found):
+        rows = {(row.name, row.causal): row for row in found.components()}
+        assert rows["role changed", True].selected
+        assert rows["role changed", True].effect.low > 0
+        assert not rows["role changed", False].causal

@@ -9,6 +9,7 @@ from interp_lab.claims import Grade, Split
 from interp_lab.config import ConfigError
 from interp_lab.lenses import Lenses, LensesConfig, LensesResult, TunedLens, TunedLensConfig
 from interp_lab.lenses.experiment import CHECKPOINT, LENS
+from interp_lab.lenses.points import depth_label, hook_labelled
 from interp_lab.models.untrained import untrained_copies
 from interp_lab.runs import read_run
 from interp_lab.runs.formats import decode_arrays, encode_arrays
@@ -110,7 +111,8 @@ class TestTuned:
             for claim in replace(result, divergence=replace(result.divergence, judged=half)).claims()
             if "nearer" in claim.statement
         ]
-        assert told.statement.endswith("at 2 of 4 points")
+        assert told.statement.endswith("at some points")
+        assert told.observed.startswith("at 2 of 4 points")
 
     def test_the_control_is_of_another_lens_and_that_is_said(self, tuned, facts):
         result, _ = tuned
@@ -212,3 +214,20 @@ class TestBadInput:
     def test_configs_that_mean_nothing(self, values):
         with pytest.raises(ConfigError):
             LensesConfig.from_mapping(values)
+
+
+def test_the_points_at_which_answers_appear_are_listed_as_descriptive(facts):
+    rows = [row for row in facts.components() if row.name.endswith(" at end")]
+    end = next(one for one in facts.appearances if one.place == "end")
+    assert [row.effect for row in rows] == [end.report]
+    assert [row.selected for row in rows] == [end.holds]
+    assert not any(row.causal for row in facts.components())
+    names = {"after attn 0": "resid_mid 0", "after 0": "resid_pre 1"}  # which of the two depends on the last digits
+    assert [row.name for row in rows] == [f"{names[facts.points[end.point]]} at end"]
+
+
+@pytest.mark.parametrize("kind", ["pre", "mid", "post"])
+def test_a_point_is_found_again_by_its_short_name(kind):
+    for layer in (0, 3):
+        point = f"blocks.{layer}.hook_resid_{kind}"
+        assert hook_labelled(depth_label(point)) == point

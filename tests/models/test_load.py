@@ -81,6 +81,28 @@ class TestBundledModels:
         assert identity_of(model).name == name
 
 
+class TestUntrainedModels:
+    @pytest.mark.parametrize("backend", ["hooked", "bridge"])
+    def test_have_the_shape_and_the_tokenizer_and_random_weights_by_a_seed(self, bundled, backend):
+        trained = load_model("organism-test", "cpu", backend=backend)
+        first, again, other = (
+            load_model(name, "cpu", backend=backend)
+            for name in ("untrained/organism-test", "untrained@0/organism-test", "untrained@1/organism-test")
+        )
+        tokens = word_ids()
+        with torch.no_grad():
+            assert torch.equal(first(tokens), again(tokens))
+            assert not torch.allclose(first(tokens), other(tokens))
+            assert first(tokens).shape == trained(tokens).shape
+        assert first.to_tokens("the cat").tolist() == trained.to_tokens("the cat").tolist()
+        assert identity_of(other).name == "untrained@1/organism-test"
+        assert identity_of(other).processing == identity_of(trained).processing
+
+    def test_of_an_unknown_model_there_is_none(self, bundled):
+        with pytest.raises(ValueError, match="unknown model 'organism-tset'; did you mean 'organism-test'"):
+            load_model("untrained/organism-tset", "cpu")
+
+
 class TestWhereANameIsLookedUp:
     def test_bundled_names_come_before_directories(self, bundled, directories, tmp_path, monkeypatch):
         shutil.copytree(directories["gpt2"], tmp_path / "organism-test")

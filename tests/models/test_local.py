@@ -20,9 +20,14 @@ BACKENDS = ("hooked", "bridge")
 
 
 def divergence(model, directory):
+    """The largest difference of a log-probability, in shares of the largest log-probability.
+
+    In float32 it is 1e-6 at most, by a factor of three more or less from one processor to another.
+    """
     tokens = random_tokens()
     with torch.no_grad():
-        return (model(tokens).log_softmax(-1) - hugging_face_log_probs(directory, tokens)).abs().max().item()
+        predicted, expected = model(tokens).log_softmax(-1), hugging_face_log_probs(directory, tokens)
+    return ((predicted - expected).abs().max() / expected.abs().max()).item()
 
 
 class TestADirectoryPredictsWhatHuggingFacePredicts:
@@ -57,7 +62,7 @@ class TestADirectoryPredictsWhatHuggingFacePredicts:
         model = load_model(directories["llama"], "cpu", dtype="bf16", processing="raw", backend=backend)
         assert model.cfg.dtype is torch.bfloat16
         assert next(iter(model.parameters())).dtype is torch.bfloat16
-        assert divergence(model, directories["llama"]) < 0.5
+        assert divergence(model, directories["llama"]) < 0.05
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_whatever_its_path_is_called(self, directories, tmp_path, backend):

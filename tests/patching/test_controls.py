@@ -98,7 +98,7 @@ class TestSets:
         """1.0, 1.1 and 1.2 have effects of 8, -3 and 2; of the others only 0.0 has one: 7."""
         patching = Patching(config_of(**CONFIG, n_random_sets=30))
         sites = [site_map(linear, "z", [part.pairs], places="role")]
-        chosen, none = np.array([4, 5, 6]), np.zeros(8, dtype=bool)
+        chosen, none = ["1.0", "1.1", "1.2"], np.zeros(8, dtype=bool)
         counted = experiment.Steps(lambda *_: None, 1)
         ((together, *random),) = patching._sets(linear, sites, part, chosen, left_out=none, counted=counted)
         assert together == pytest.approx(np.full(len(part.pairs), 8 - 3 + 2), abs=1e-3)
@@ -110,8 +110,8 @@ class TestSets:
         patching = Patching(config_of(**CONFIG, n_random_sets=10))
         sites = [site_map(linear, "z", [part.pairs], places="role")]
         left_out = np.arange(8) == 0
-        counted = experiment.Steps(lambda *_: None, 1)
-        ((_, *random),) = patching._sets(linear, sites, part, np.array([4, 5, 6]), left_out=left_out, counted=counted)
+        chosen, counted = ["1.0", "1.1", "1.2"], experiment.Steps(lambda *_: None, 1)
+        ((_, *random),) = patching._sets(linear, sites, part, chosen, left_out=left_out, counted=counted)
         assert np.abs(random).max() < 1e-3
 
     def test_in_the_experiment(self, found):
@@ -161,7 +161,7 @@ class TestPartners:
             assert noised.control == f"the value of another clean prompt{which}, of the same template"
 
     def test_the_command_line_says_which(self, same, free, capsys):
-        from interp_lab.cli.show import show_patching
+        from interp_lab.cli.result_tables import show_patching
 
         for result, which in ((same, " with the same answer"), (free, "")):
             show_patching(result)

@@ -9,7 +9,7 @@ import torch
 from interp_lab.claims import Grade, Split
 from interp_lab.effects.parts import parts_of
 from interp_lab.models import load_model
-from interp_lab.patching import experiment
+from interp_lab.patching import divided, experiment
 from interp_lab.patching.changes import PATCHES, TO_CHOOSE, Patch
 from interp_lab.patching.experiment import Patching
 from interp_lab.patching.worked import HEADS, STREAM
@@ -175,9 +175,9 @@ class TestHonesty:
 
     def test_with_the_own_value_as_control_nothing_is_chosen(self, monkeypatch):
         """The sabotaged control does all that the patch does."""
-        runs = experiment._RUNS
+        runs = divided.RUNS
         sabotaged = {**runs, Patch.DENOISE_NULL: runs[Patch.DENOISE], Patch.NOISE_NULL: runs[Patch.NOISE]}
-        monkeypatch.setattr(experiment, "_RUNS", sabotaged)
+        monkeypatch.setattr(divided, "RUNS", sabotaged)
         only(monkeypatch, linear_pairs)
         found = measure(load_model("compiled/linear"), task="induction", sites=("z",), n_held_out=None)
         assert found.chosen.tolist() == []
@@ -197,15 +197,13 @@ class TestHonesty:
         only(monkeypatch, linear_pairs)
         model, changes = load_model("compiled/linear"), {"task": "induction", "sites": ("z",), "n_held_out": None}
         honest = measure(model, **changes)
-        original = Patching._measured
+        original = divided.DividedSweeps.of_split
 
-        def spoilt(self, model, maps, part, wanted, counted, *, is_cost):
-            found = original(self, model, maps, part, wanted, counted, is_cost=is_cost)
-            if len(wanted) == len(TO_CHOOSE):
-                return found
-            return replace(found, changes=np.random.default_rng(0).standard_normal(found.changes.shape))
+        def spoilt(self, split, **given):
+            found = original(self, split, **given)
+            return found if split is Split.SELECT else np.random.default_rng(0).standard_normal(found.shape)
 
-        monkeypatch.setattr(Patching, "_measured", spoilt)
+        monkeypatch.setattr(divided.DividedSweeps, "of_split", spoilt)
         again = measure(model, **changes)
         assert again.chosen.tolist() == honest.chosen.tolist() != []
         assert again.summary() != honest.summary()

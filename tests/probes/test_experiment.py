@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from interp_lab.probes.experiment import Probes
 from interp_lab.probes.features import read_features
 from interp_lab.probes.judged import Verdict
 from interp_lab.probes.known_answers import rows
-from interp_lab.probes.measuring import choose
+from interp_lab.probes.measuring import choose, stated_site
 from interp_lab.probes.result import ProbesResult
 from interp_lab.probes.use import Direct, directions_used
 from interp_lab.tasks.labels import LabelName
@@ -186,7 +187,8 @@ class TestUse:
         quiet = replace(result, probed=(replace(judged.probed, use=still),))
         assert quiet.of(TRUTH).verdict is Verdict.NOT_USED
         assert quiet.claims()[0].grade is Grade.DESCRIPTIVE
-        assert f"changes the answer by less than {quiet.of(TRUTH).margin:.2f} logits" in quiet.claims()[0].statement
+        assert "changes the answer by less than counts" in quiet.claims()[0].statement
+        assert f"a change by {quiet.of(TRUTH).margin:.2f} logits" in quiet.claims()[0].observed
 
     def test_without_a_behaviour_nothing_is_asked(self, result):
         judged = result.of(TRUTH)
@@ -265,3 +267,39 @@ class TestLeftOut:
         assert set(found.tables()["left out"]["label"]) == set(left)
         again = ProbesResult.from_arrays(found.config, found.provenance, found.arrays())
         assert again.left_out == found.left_out
+
+
+class TestConfirmation:
+    def test_names_the_site_and_the_way_that_the_claim_rests_on(self, result):
+        found, judged = result.confirmation(), result.of(TRUTH)
+        assert found.statements == (result.claims()[0].statement,)
+        site = judged.probed.sites[judged.probed.chosen]
+        assert found.config == {"labels": [TRUTH], "chosen": {TRUTH: [site, judged.used_by[0]]}}
+        assert not any(re.search(r"\d%|\d\.\d\d", claim.statement) for claim in result.claims())
+
+    def test_stated_in_advance_its_numbers_are_those_of_the_search(self, result, model):
+        config = result.config.overlaid({**result.confirmation().config, "topic": None})
+        stated = Probes(config).measure(model)
+        one, other = (found.of(TRUTH) for found in (stated, result))
+        assert one.probed.chosen == other.probed.chosen
+        assert one.used_by[0] == other.used_by[0]
+        assert one.used_by[1][0].effect.estimate == pytest.approx(other.used_by[1][0].effect.estimate, abs=1e-4)
+        assert stated.claims()[0].statement == result.claims()[0].statement
+        assert "stated in advance" in stated.sections()[0].suggests
+
+    def test_another_site_than_the_best_can_be_stated_and_an_unknown_one_not(self):
+        hooks = ("blocks.0.hook_resid_post", "blocks.1.hook_resid_post")
+        config = ProbesConfig(chosen={TRUTH: ("1.hook_resid_post", "without the mean difference")})
+        assert stated_site(TRUTH, hooks, config) == 1
+        assert stated_site(NOISE, hooks, config) is None
+        with pytest.raises(ValueError, match="did you mean"):
+            stated_site(TRUTH, hooks[:1], config)
+
+    def test_what_is_read_and_what_is_used_are_listed_apart(self, result):
+        read, used = [row for row in result.components() if TRUTH in row.method]
+        assert read.name == used.name
+        assert read.name.startswith(("resid_pre ", "resid_post "))
+        assert read.name.endswith(" at end")
+        assert (read.causal, used.causal) == (False, True)
+        assert used.effect.low > 0
+        assert used.grade

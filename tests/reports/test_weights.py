@@ -1,12 +1,11 @@
-"""A page says what the weights are: of the demo's model with one matrix changed it claims something else."""
+"""A page says what the weights are: of a model with one matrix changed it claims something else."""
 
 import html
 import re
 
 import torch
 
-from interp_lab.attention import AttentionHeads
-from interp_lab.cli.demo import demo_experiments
+from interp_lab.attention import AttentionHeads, AttentionHeadsConfig
 from interp_lab.models import load_model
 from interp_lab.reports import write_page
 
@@ -18,16 +17,14 @@ def claims_on(page):
     return {" ".join(line.split()) for line in summary.splitlines() if "organism-attn" in line}
 
 
-def test_the_claims_of_the_demos_page_change_with_a_weight_of_its_model(tmp_path):
-    demo, _ = demo_experiments()["organism-attn"]
-    experiment = AttentionHeads(
-        demo.config.overlaid({"n_sequences": 32, "ablations": ["mean"], "n_copied_tokens": None})
-    )
+def test_the_claims_of_a_page_change_with_a_weight_of_its_model(tmp_path):
+    config = AttentionHeadsConfig().overlaid({"n_sequences": 32, "ablations": ["mean"], "n_copied_tokens": None})
+    experiment = AttentionHeads(config)
     model = load_model("organism-attn")
-    before = claims_on(write_page(tmp_path / "before.html", "t", [experiment.measure(model)], reproduce="make demo"))
+    before = claims_on(write_page(tmp_path / "before.html", "t", [experiment.measure(model)], reproduce="again"))
     with torch.no_grad():
         model.blocks[1].attn.W_O[0] = 0  # what the first induction head writes
-    after = claims_on(write_page(tmp_path / "after.html", "t", [experiment.measure(model)], reproduce="make demo"))
+    after = claims_on(write_page(tmp_path / "after.html", "t", [experiment.measure(model)], reproduce="again"))
     told = (
         "1.0 of organism-attn attends like an induction head, and the model predicts the second copy worse without it"
     )

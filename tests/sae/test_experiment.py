@@ -16,6 +16,7 @@ from interp_lab.runs import read_run
 from interp_lab.sae.chosen import SaeChoice, load_chosen
 from interp_lab.sae.evaluation import evaluate
 from interp_lab.sae.texts import table_suggests, training_suggests
+from interp_lab.sae.training import TrainedSae
 from tests.sae.trainings import BRIEF, HOOK, NAMES, Notes, small, training, values
 
 
@@ -50,6 +51,12 @@ class TestWhatARunLeaves:
             sae = SAE.load_from_disk(run / "saes" / "topk-k_4")
         assert (sae.cfg.d_in, sae.cfg.d_sae, sae.cfg.k) == (128, 48, 4)
         assert (sae.cfg.metadata.hook_name, sae.cfg.metadata.context_size) == (HOOK, 32)
+
+    def test_the_fold_that_was_read_is_told_to_whoever_saves(self, tmp_path, monkeypatch):
+        told = {}
+        monkeypatch.setattr(module, "save_sae", lambda trained, folder, **given: told.update(given))
+        training(fold="search")._save(object.__new__(TrainedSae), tmp_path / "sae", length=8)
+        assert told["fold"] == "search"
 
     def test_autoencoders_that_other_experiments_name_by_the_run(self, run, result, model):
         sae = load_chosen(SaeChoice(sae=RunRef(run=run, artefact="topk-k_8")))

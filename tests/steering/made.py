@@ -4,11 +4,11 @@ from functools import lru_cache
 
 import torch
 
+from interp_lab.decoding.where import Prompted
 from interp_lab.hooks import capture
 from interp_lab.models import load_model
 from interp_lab.steering.gates import fit_gate
 from interp_lab.steering.setting import How, Setting
-from interp_lab.steering.where import Prompted
 from interp_lab.tasks import tokenize
 
 HOOK, LATER = "blocks.1.hook_resid_post", "blocks.2.hook_resid_post"

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp_lab.steering.capabilities import CAPABILITIES, capability_of, capability_pairs, correctness
+from interp_lab.decoding.where import Prompted
+from interp_lab.effects.capabilities import CAPABILITIES, capability_pairs, correctness
+from interp_lab.steering.capabilities import capability_of
 from interp_lab.steering.setting import intervention_for, selected_tokens
-from interp_lab.steering.where import Prompted
 from tests.steering.made import literal_logits, organism, setting, vectors
 
 
@@ -62,10 +63,10 @@ class TestExamples:
     @pytest.mark.parametrize("name", CAPABILITIES)
     def test_halves_share_no_prompt(self, name):
         halves = [
-            capability_pairs(organism(), name, 60, seed=0, part=half).clean_texts for half in ("select", "report")
+            capability_pairs(organism(), name, 24, seed=0, part=half).clean_texts for half in ("select", "report")
         ]
         assert not set(halves[0]) & set(halves[1])
-        assert [len(set(texts)) for texts in halves] == [60, 60]
+        assert [len(set(texts)) for texts in halves] == [24, 24]
 
     def test_there_may_be_too_few(self, tmp_path):
         line = {
@@ -77,7 +78,7 @@ class TestExamples:
         }
         path = tmp_path / "own.jsonl"
         path.write_text("\n".join(json.dumps(line) for _ in range(4)))
-        with pytest.raises(ValueError, match="has 1 different prompts for the 'select' half, and n=2 are"):
+        with pytest.raises(ValueError, match="has 1 different prompts, and two halves of 2 are asked for"):
             capability_pairs(organism(), str(path), 2, seed=0, part="select")
 
 

@@ -24,7 +24,23 @@ def test_coefficients_are_sorted_for_the_dose_response():
     assert SteeringConfig(coefficients=(2.0, -1.0, 0.5)).coefficients == (-1.0, 0.5, 2.0)
 
 
+class TestCoefficientsByDirection:
+    def test_are_sorted_and_survive_yaml(self):
+        config = SteeringConfig.from_mapping({"coefficients_of": {"lda": [3.0, -2.0]}})
+        assert SteeringConfig.from_mapping(config.as_dict()).coefficients_of == {"lda": (-2.0, 3.0)}
+
+    def test_bad_ones(self):
+        assert "one comes twice" in refusal(coefficients_of={"lda": [1.0, 1.0]})
+        assert "no number to multiply by" in refusal(coefficients_of={"lda": [float("nan")]})
+        assert "steers nothing" in refusal(coefficients_of={"lda": [0.0]})
+        assert "coefficients_of" in refusal(coefficients_of={"lda": []})
+
+
 class TestBadInput:
+    def test_too_few_random_directions_for_any_rank_to_count(self):
+        assert "n_random=39 random directions give no p below 0.05" in refusal(n_random=39)
+        assert SteeringConfig(n_random=40).n_random == 40
+
     def test_nan_coefficient(self):
         assert "coefficient nan is no number to multiply by; leave it out" in refusal(coefficients=[1.0, float("nan")])
 

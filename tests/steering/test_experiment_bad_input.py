@@ -86,5 +86,5 @@ def test_refused_run_leaves_its_folder_free(tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(ValueError, match="out of range"):
         Steering(small_config(layers=[9])).run(run_dir=folder)
-    Steering(small_config(capabilities=[], n_held_out=None)).run(run_dir=folder)
+    Steering(small_config(capabilities=[], n_held_out=None, coefficients=[1.0])).run(run_dir=folder)
     assert (folder / "directions" / "mean_difference.safetensors").is_file()

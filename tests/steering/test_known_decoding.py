@@ -23,5 +23,6 @@ def test_a_slice_hook_under_a_cache_is_told_to_do_nothing():
 
 def test_a_hook_on_the_first_row_is_seen_in_what_the_rows_say():
     (row,) = [row for row in ROWS if "first row" in row.instrument]
-    assert row.measure()[1] == "named as not touched: [1, 2, 3]; as without steering: [1, 2, 3]"
-    assert row.sabotage()[1] == "named as not touched: none; as without steering: [1, 2, 3]"
+    twice = "[[1, 2, 3], [1, 2, 3]]"  # left out by a gate, and by a hook of one's own
+    assert row.measure()[1] == f"named as not touched: {twice}; as without steering: {twice}"
+    assert row.sabotage()[1] == "named as not touched: [[]]; as without steering: [[1, 2, 3]]"

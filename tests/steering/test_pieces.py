@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from interp_lab.decoding.where import policy_of
 from interp_lab.effects import metric_values
 from interp_lab.steering.capabilities import capability_of
 from interp_lab.steering.generated import GeneratedConfig, Subject, generated_of
@@ -14,7 +15,6 @@ from interp_lab.steering.price import price_of
 from interp_lab.steering.prompts import prompts_of
 from interp_lab.steering.setting import How, Setting, intervention_for, selected_tokens
 from interp_lab.steering.traits import contrast_of
-from interp_lab.steering.where import policy_of
 from tests.tasks.reading import piece_reader
 
 HOOK = "blocks.0.hook_resid_post"

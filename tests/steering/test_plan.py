@@ -6,8 +6,9 @@ from interp_lab.steering.config import Budget, SteeringConfig
 from interp_lab.steering.plan import Plan, planned
 
 
-def plan_of(*, made=("mean_difference",), given=None, **values) -> Plan:
-    return planned(SteeringConfig(**{"hows": ("add",)} | values), made=made, given=given or {}, n_layers=3)
+def plan_of(*, made=("mean_difference",), given=None, attn_only=False, **values) -> Plan:
+    config = SteeringConfig(**{"hows": ("add",)} | values)
+    return planned(config, made=made, given=given or {}, n_layers=3, attn_only=attn_only)
 
 
 class TestPlan:
@@ -20,6 +21,13 @@ class TestPlan:
             "add -1 mean_difference at 0.hook_resid_post, all", "add +1 mean_difference at 0.hook_resid_post, all"
         ]  # fmt: skip
 
+    def test_a_direction_may_have_coefficients_of_its_own(self):
+        own = {"coefficients_of": {"run/#3": (-20.0, 20.0)}, "layers": (1,), "coefficients": (1.0,)}
+        plan = plan_of(given={"run/#3": ("blocks.1.hook_resid_post",)}, wheres=("all",), **own)
+        assert [family.coefficients for family in plan.families] == [(1.0,), (-20.0, 20.0)]
+        with pytest.raises(ValueError, match=r"coefficients_of names 'run/#3'.*directions are: mean_difference"):
+            plan_of(wheres=("all",), **own)
+
     def test_several_layers_are_steered_each_with_its_own_vector(self):
         (family,) = plan_of(layers=((2, 1),), wheres=("last",)).families
         assert family.place.hooks == family.place.read == ("blocks.2.hook_resid_post", "blocks.1.hook_resid_post")
@@ -31,6 +39,11 @@ class TestPlan:
             "blocks.1.hook_mlp_out", "blocks.2.hook_attn_out", "blocks.2.hook_mlp_out",
         )  # fmt: skip
         assert set(family.place.read) == {"blocks.1.hook_resid_post"}
+
+    def test_attention_alone_writes_where_there_is_no_mlp(self):
+        (family,) = plan_of(layers=("writes 1",), wheres=("all",), hows=("ablate",), attn_only=True).families
+        written = tuple(f"blocks.{layer}.hook_attn_out" for layer in range(3))
+        assert family.place.hooks == ("blocks.0.hook_resid_pre", *written)
 
     def test_ablation_has_one_dose_and_only_a_clamp_has_zero(self):
         plan = plan_of(layers=(0,), wheres=("all",), hows=("add", "clamp", "ablate"), coefficients=(-1.0, 0.0, 1.0))
@@ -71,6 +84,12 @@ class TestChoice:
         assert self.chosen(loss=0.02) == (None, None)
         up, down = choose(self.EFFECT, self.KL, np.zeros(5), budget=Budget(kl=0.001))
         assert (up.strongest, down.strongest, up.leading) == (0, 4, 0)
+
+    def test_of_one_direction_is_among_its_own_settings(self):
+        own = np.array([False, False, True, False, True])
+        up, down = choose(self.EFFECT, self.KL, np.zeros(5), budget=Budget(), among=own)
+        assert (up.best, up.strongest, up.frontier) == (2, 2, (2,))
+        assert (down.best, down.strongest) == (None, 4)
 
     def test_is_none_for_a_side_that_nothing_moves_to(self):
         assert self.chosen(effect=np.abs(self.EFFECT)) == (1, None)

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from interp_lab.claims import Claim, Evidence, Grade, Split
+from interp_lab.steering.claimed import beyond_random
 from interp_lab.steering.reliability import (
     monotone,
     moved_wrong,
@@ -10,6 +12,7 @@ from interp_lab.steering.reliability import (
     share_interval,
     shrinkage,
 )
+from interp_lab.types import Interval
 
 
 def test_wrong_way_is_against_the_sign_and_no_change_is_none():
@@ -100,3 +103,21 @@ class TestShrinkage:
         )
         assert lost.estimate == 0.5
         assert np.isnan([lost.low, lost.high]).all()
+
+
+class TestBeyondRandom:
+    """A causal grade asks more than to differ from the mean of directions that move the target either way."""
+
+    @staticmethod
+    def graded(rank):
+        moved = Interval(0.4, 0.3, 0.5)
+        evidence = Evidence("adding", "share", moved, moved, 0.001, "random directions", Split.REPORT, 40, margin=0.05)
+        ((evidence, _),) = beyond_random([(evidence, None)], [rank])
+        return Claim("", "", evidence, None, alpha=0.05).grade
+
+    def test_what_ranks_above_all_of_199_or_of_20_stays_causal(self):
+        assert self.graded(rank_p(0.4, np.linspace(-0.39, 0.39, 199))) is Grade.CAUSAL
+        assert self.graded(rank_p(0.4, np.linspace(-0.39, 0.39, 20))) is Grade.CAUSAL
+
+    def test_what_one_of_twenty_does_too_is_not(self):
+        assert self.graded(rank_p(0.4, np.array([-0.41, *np.zeros(19)]))) is Grade.DESCRIPTIVE

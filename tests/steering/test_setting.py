@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from interp_lab.decoding import DecodingSettings, stream
+from interp_lab.decoding.where import policy_of
 from interp_lab.engine import sweep
 from interp_lab.hooks import capture
 from interp_lab.interventions import applied
@@ -14,12 +15,12 @@ from interp_lab.metrics import user_metric
 from interp_lab.steering.setting import (
     How,
     Setting,
+    at_each_hook,
     intervention_for,
     is_inert,
     selected_tokens,
     steers_for,
 )
-from interp_lab.steering.where import policy_of
 from tests.steering.made import HOOK, LATER, WHERES, batch, gate, literal_logits, organism, setting, vectors
 
 SHORT = ("the film was slow", "again the film")
@@ -28,6 +29,7 @@ WAYS = [
     for how in ("add", "clamp", "ablate")
     for where in WHERES
     for kind in (None, "projection", "similarity")
+    if kind is None or where in ("all", "from -3", "tokens film hotel was")
 ]
 
 
@@ -179,6 +181,32 @@ class TestSweepsDecodingAndLiteralPassesAgree:
             selected = selected_tokens(organism(), own_setting, whole, **more)
             logits = literal_logits(own_setting, vectors(2), whole, selected)
             assert logits[0, len(prompt) - 1 :].argmax(-1).tolist() == list(written), f"row {row}"
+
+    def test_a_gate_says_the_same_at_every_hook_whatever_was_decoded_in_between(self):
+        """Two streams in turn with the same steers: each is as if it were alone."""
+        steers = steers_for(
+            organism(), setting(gate="projection", hooks=(HOOK, LATER)), vectors(2), gate=gate("projection")
+        )
+        ids = ([[0, 5, 6, 9]], [[0, 7, 8, 20], [0, 3, 4, 30]])
+        settings = DecodingSettings(max_new_tokens=4, stop_tokens=())
+        alone = [stream(organism(), one, settings, steers=steers).to_end().tokens for one in ids]
+        both = [stream(organism(), one, settings, steers=steers) for one in ids]
+        for _ in range(4):
+            for one in both:
+                next(one)
+        assert [one.to_end().tokens for one in both] == alone
+
+    def test_what_a_gate_said_of_another_window_is_not_heard(self):
+        own_gate = gate("projection")
+        first, again = at_each_hook(own_gate, n_hooks=2)
+        windows = [batch(SHORT).window for _ in range(2)]
+        activations = 1000 * torch.tensor(own_gate.direction).expand(2, 5, -1)
+        said = [first(scale * activations, window) for scale, window in zip((1.0, -1.0), windows, strict=True)]
+        assert not torch.equal(*said)
+        for own, window in zip(said, windows, strict=True):
+            assert torch.equal(again(activations, window), own)
+        with pytest.raises(KeyError):
+            again(activations, batch(SHORT).window)
 
     def test_rows_choose_prompts(self):
         ids = [[0, 5, 6], [0, 5, 6]]

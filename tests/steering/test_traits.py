@@ -182,6 +182,13 @@ class TestOfAFile:
         with pytest.raises(ValueError, match="4 lines, 2 of them used elsewhere, and n=3"):
             prompts_of(organism(), path, 3, seed=0, avoid=used)
 
+    def test_nor_is_their_prompt_with_other_answers(self, file):
+        path = file(LINES[0], {**LINES[0], "positive": " light", "negative": " cold"}, LINES[1])
+        used = {f"{LINES[0]['prompt']} great", f"{LINES[0]['prompt']} awful"}
+        assert prompts_of(organism(), path, 1, seed=0, avoid=used).texts == (LINES[1]["prompt"],)
+        with pytest.raises(ValueError, match="3 lines, 2 of them used elsewhere"):
+            prompts_of(organism(), path, 2, seed=0, avoid=used)
+
     def test_reserved_lines(self, file):
         path = file(*LINES, {**LINES[0], "prompt": "the film was", "reserved": True})
         assert contrast_of(path, 1, seed=0, reserved=True).positive == ("the film was great",)

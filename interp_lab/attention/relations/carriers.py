@@ -19,6 +19,7 @@ from interp_lab.attention.relations.places import (
 )  # fmt: skip
 from interp_lab.attention.relations.prompts import RelationPrompts, relation_prompts
 from interp_lab.claims import Split
+from interp_lab.effects.confirming import places_of
 from interp_lab.experiment import Progress, silent
 from interp_lab.stats import Intervals, benjamini_hochberg, bootstrap_interval, feasible_test, paired_difference
 from interp_lab.stats.paired import FEWEST_FOR_T, Test
@@ -87,6 +88,8 @@ class RelationHeads:
     fdr: float
     level: float
     seed: int
+    stated: tuple[str, ...] | None = None
+    """Heads and what they carry, as `named`, where that was stated in advance."""
 
     @property
     def relations(self) -> tuple[str, ...]:
@@ -113,9 +116,21 @@ class RelationHeads:
 
     @cached_property
     def found(self) -> Bool[np.ndarray, "relation layer head"]:
-        """Above rivals and neighbours by `at_least` and after correction over heads and relations, select half."""
+        """Above rivals and neighbours by `at_least` and after correction over heads and relations, select half.
+
+        Or what was stated in advance (ValueError: a name that is of no head and relation).
+        """
+        if self.stated is not None:
+            own = np.zeros(self.p_adjusted.size, dtype=bool)
+            names = [self.named(*map(int, at)) for at in np.ndindex(*self.p_adjusted.shape)]
+            own[places_of(self.stated, names, what="head along a relation")] = True
+            return own.reshape(self.p_adjusted.shape)
         excess = [np.minimum(rivals.estimate, near.estimate) for rivals, near, _ in self.above[Split.SELECT]]
         return (self.p_adjusted < self.fdr) & (np.stack(excess) >= self.at_least)
+
+    def named(self, nth: int, layer: int, head: int) -> str:
+        """Return what a config calls a head that carries a relation."""
+        return f"{head_name((layer, head))} along {self.relations[nth]}"
 
     def holds(self, split: Split) -> Bool[np.ndarray, "relation layer head"]:
         """Return which of the found are above both again on other prompts (ValueError: of none), after correction."""

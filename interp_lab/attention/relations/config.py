@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator
 
 from interp_lab.attention.relations.places import RELATIONS, relations_named
 from interp_lab.config import Config, ModelConfig
+from interp_lab.effects.confirming import each_once
 from interp_lab.interventions import Ablation
 
 
@@ -43,6 +44,9 @@ class AttentionRelationsConfig(ModelConfig):
     """Prompts drawn per relation of templates that are not held out: half to choose heads on, half to report."""
     n_held_out: Annotated[int, Field(ge=16)] | None = 96
     """Prompts drawn per relation of held-out templates; `None` leaves replication out."""
+    chosen: Annotated[tuple[str, ...], AfterValidator(each_once)] | None = None
+    """Which heads carry which relations, by name (`1.3 along coreference`), in place of what the selection split would
+    find; none at all, if the list is empty. All heads are ablated: they are what these are compared with."""
     at_least: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Excess of attention, over other places and over neighbours, from which a head carries a relation (share)."""
     ablations: Annotated[

@@ -41,8 +41,9 @@ class AttentionRelations(ModelExperiment[AttentionRelationsConfig, AttentionRela
         Args:
             relations: your own, in place of those that the config names.
 
-        Raises: ValueError, for no relations, a task that does not suit the model, too few templates or prompts, or a
-            value that no prompt of a contrast has; as `relation_attention` and `relation_effects`.
+        Raises: ValueError, for no relations, a task that does not suit the model, too few templates or prompts, a
+            value that no prompt of a contrast has, or a name in `chosen` that is of no head along a relation; as
+            `relation_attention` and `relation_effects`.
         """
         c = self.config
         asked = (
@@ -55,7 +56,7 @@ class AttentionRelations(ModelExperiment[AttentionRelationsConfig, AttentionRela
         ]
         contrasts = tuple(self._contrast(model, one) for one in c.contrasts)
         attention = relation_attentions(model, drawn, batch_size=c.batch_size, progress=progress)
-        carriers = RelationHeads(attention, at_least=c.at_least, fdr=c.fdr, level=c.level, seed=c.seed)
+        carriers = RelationHeads(attention, at_least=c.at_least, fdr=c.fdr, level=c.level, seed=c.seed, stated=c.chosen)
         splits = [split for split in attention if split is not Split.SELECT]
         effects: dict[Split, list[RelationEffects]] = {split: [] for split in splits}
         for nth, prompts in enumerate(drawn):

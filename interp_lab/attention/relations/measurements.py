@@ -60,11 +60,13 @@ class RelationMeasurements:
     def carriers(self) -> RelationHeads:
         """Which heads attend along which relations."""
         c = self.config
-        return RelationHeads(self.attention, at_least=c.at_least, fdr=c.fdr, level=c.level, seed=c.seed)
+        return RelationHeads(
+            self.attention, at_least=c.at_least, fdr=c.fdr, level=c.level, seed=c.seed, stated=c.chosen
+        )
 
     @property
     def looks(self) -> Bool[np.ndarray, "relation layer head"]:
-        """Found on the select half, and seen again on the report half."""
+        """Found on the select half, or stated in advance, and seen again on the report half."""
         return self.carriers.looks
 
     def baseline(self, nth: int, split: Split = Split.REPORT) -> Interval:

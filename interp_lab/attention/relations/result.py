@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from interp_lab.attention.relations import figures, sections, statements, tables
+from interp_lab.attention.relations import confirming, figures, sections, statements, tables
 from interp_lab.attention.relations.acts import RelationEffects
 from interp_lab.attention.relations.carriers import RelationAttention
 from interp_lab.attention.relations.config import AttentionRelationsConfig
@@ -15,6 +15,7 @@ from interp_lab.attention.relations.role_attention import RoleAttention
 from interp_lab.attention.verdicts import verdict_metrics
 from interp_lab.claims import Claim, Grade, Split
 from interp_lab.experiment import Provenance, Section
+from interp_lab.hypotheses import Component, Confirmation
 
 _KEYS = {Split.SELECT: "select", Split.REPORT: "report", Split.HELD_OUT: "held_out"}
 _ATTENTION = ("to_key", "to_rivals", "to_neighbours")
@@ -122,6 +123,14 @@ class AttentionRelationsResult(RelationMeasurements):
     def claims(self) -> list[Claim]:
         """Return a claim per head and relation that it looks along or acts for, per set, and per contrasted role."""
         return statements.claims(self)
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what heads that look or act attend to, and what is lost without them."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return a line per relation and contrast, and how many claims hold."""

@@ -32,12 +32,12 @@ def looks_section(found: RelationMeasurements) -> Section:
     """Return where heads look."""
     table = relations_table(found)
     n = int(found.looks.sum())
+    come_by = "chosen on other prompts of the same templates" if found.config.chosen is None else "stated in advance"
     return Section(
         title=f"Which heads of {found.model} attend along relations",
         causal=False,
         suggests=f"{n} heads attend along a relation (framed): more to its place than to others of its kind and to "
-        f"those beside it, by at least {found.config.at_least:.0%} of attention. They were chosen on other prompts of "
-        f"the same templates.{_FEW_TEMPLATES}",
+        f"those beside it, by at least {found.config.at_least:.0%} of attention. They were {come_by}.{_FEW_TEMPLATES}",
         does_not_show=DOES_NOT_SHOW,
         figures=looks_figures(found),
         tables={"heads that look": _of(table[table["looks"]], _LOOKS)},

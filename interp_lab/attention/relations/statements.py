@@ -7,15 +7,24 @@ import numpy as np
 from interp_lab.attention.head_sets import SetFinding
 from interp_lab.attention.relations.measurements import WORSE, RelationMeasurements, Where
 from interp_lab.claims import Claim, Grade, Split
-from interp_lab.types import Interval, head_name
+from interp_lab.types import HeadIndex, Interval, head_name
 
 
 def claims(found: RelationMeasurements) -> list[Claim]:
     """Return a claim per head and relation that it looks along or acts for, per set, and per contrasted role."""
-    first = found.config.ablations[0]
-    heads = [_head_claim(found, at, others) for at, others in _told_once(found).items()]
-    sets = [_set_claim(found, one) for one in found.sets if one.ablation is first]
+    heads, sets = told_claims(found).values(), [claim for _, claim in set_claims(found)]
     return [*heads, *sets, *(claim for nth in range(len(found.contrasts)) for claim in _contrast_claims(found, nth))]
+
+
+def told_claims(found: RelationMeasurements) -> dict[Where, Claim]:
+    """Return the claims of single heads, by relation and head."""
+    return {at: _head_claim(found, at, others) for at, others in _told_once(found).items()}
+
+
+def set_claims(found: RelationMeasurements) -> list[tuple[tuple[HeadIndex, ...], Claim]]:
+    """Return the claims of sets, under the first kind of ablation, with the heads of each."""
+    first = found.config.ablations[0]
+    return [(one.heads.heads, _set_claim(found, one)) for one in found.sets if one.ablation is first]
 
 
 def _told_once(found: RelationMeasurements) -> dict[Where, list[str]]:

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from interp_lab.folds import open_templates
 from interp_lab.organisms.grammar.example import Example, Latents, Value
 from interp_lab.organisms.grammar.template import Template
 from interp_lab.types import nearest
@@ -90,8 +91,11 @@ class Behaviour:
     def example(self, template: Template, latents: Latents) -> Example:
         """Write one text.
 
-        Raises: ValueError, for a slot that `fill` leaves empty.
+        Raises: ValueError, for a slot that `fill` leaves empty; FoldError, for a reserved template where those are
+            closed (see `folds`).
         """
+        if template.reserved:
+            open_templates(True)
         latents = self._settled(latents)
         filled = template.fill(self.fill(latents))
         labels = self._labels([slot for _, slot in filled], latents)
@@ -138,14 +142,14 @@ class Behaviour:
         """Draw `n` texts, templates in turn so that each comes up as often as any other.
 
         Args:
-            reserved: only reserved templates, or only the others; `None` takes all.
+            reserved: only reserved templates, or only the others; `None` takes all that are open (see `folds`).
 
-        Raises: ValueError, for `n` below 1.
+        Raises: ValueError, for `n` below 1; FoldError, for reserved templates where they are closed.
         """
         if n < 1:
             raise ValueError(f"n={n} makes an empty data set; ask for at least one text")
-        rng = np.random.default_rng(seed)
-        usable = [template for template in self.templates if reserved in (None, template.reserved)]
+        rng, kind = np.random.default_rng(seed), open_templates(reserved)
+        usable = [template for template in self.templates if kind in (None, template.reserved)]
         first = int(rng.integers(len(usable)))
         return [self.example(usable[(first + nth) % len(usable)], self.draw(rng)) for nth in range(n)]
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from interp_lab.folds import open_templates
 from interp_lab.organisms.grammar.behaviour import Behaviour
 from interp_lab.organisms.grammar.behaviours.agreement import AGREEMENT
 from interp_lab.organisms.grammar.behaviours.facts import FACTS
@@ -99,15 +100,27 @@ def texts(
     """
     if n < 1:
         raise ValueError(f"n={n} makes an empty data set; ask for at least one text")
-    mixture = _mixture(behaviours, weights)
-    choices = _choices(mixture, np.random.default_rng(seed), reserved=reserved)
-    return [drawn.example(template, latents) for drawn, template, latents in islice(choices, n)]
+    return list(islice(endless_texts(seed=seed, behaviours=behaviours, reserved=reserved, weights=weights), n))
+
+
+def endless_texts(
+    *,
+    seed: int,
+    behaviours: Sequence[str] | None = None,
+    reserved: bool | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> Iterator[Example]:
+    """Return an iterator over what `texts` draws, that never ends; raises as `texts`."""
+    choices = _choices(_mixture(behaviours, weights), np.random.default_rng(seed), reserved=open_templates(reserved))
+    return (drawn.example(template, latents) for drawn, template, latents in choices)
 
 
 def written(
     n: int, *, seed: int, behaviours: Sequence[str] | None = None, reserved: bool | None = None
 ) -> list[tuple[str, str]]:
     """Draw the texts that `texts` draws, each as the id of its template and the text alone: a third of the work.
+
+    Whatever is closed: see `tasks.grammar_documents` for texts to show to a model.
 
     Raises: as `texts`.
     """

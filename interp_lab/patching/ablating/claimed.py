@@ -144,21 +144,26 @@ class AblationClaims(AblationMeasurements):
     def claims(self) -> list[Claim]:
         """Return a claim per chosen site, per map of what its chosen sites do together, per stand-in and direction.
 
-        Of stand-ins, those whose effect on the selection split is one of interest.
+        Of stand-ins, those whose effect on the selection split is one of interest, or that were stated in advance.
 
         Nothing, if nothing was asked; see `not_asked`.
         """
+        return list(self.claims_by_subject().values())
+
+    def claims_by_subject(self) -> dict[tuple[Subject, str], Claim]:
+        """Return the claims, by what was ablated and its name."""
         asked = {(Subject.SITE, self.names[nth]) for nth in self.plan.chosen}
-        asked |= {
-            (Subject.BACKUP, row.name)
-            for row in self._backup_rows(self.select)
-            if row.effect.mean() > margin_of(self.select, self.config)
-        }
-        return [
-            self._claim(kind, name, effect)
+        always = {Subject.SET, Subject.DIRECTION}
+        if self.config.chosen is None:
+            far = margin_of(self.select, self.config)
+            asked |= {(row.kind, row.name) for row in self._backup_rows(self.select) if row.effect.mean() > far}
+        else:
+            always |= {Subject.BACKUP}
+        return {
+            (kind, name): self._claim(kind, name, effect)
             for (kind, name), effect in self.evidence.get(Split.REPORT, {}).items()
-            if kind in (Subject.SET, Subject.DIRECTION) or (kind, name) in asked
-        ]
+            if kind in always or (kind, name) in asked
+        }
 
     def _claim(self, kind: Subject, name: str, effect: Evidence) -> Claim:
         again = self.evidence.get(Split.HELD_OUT, {}).get((kind, name))

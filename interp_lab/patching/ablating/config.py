@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.confirming import Stated
 from interp_lab.interventions import Ablation
 from interp_lab.patching.prescreen import Estimator
 
@@ -30,6 +31,10 @@ class AblatingConfig(PairsConfig):
     give an answer away (who is named first, say); with the corrupted ones it says nothing of which answer is right."""
     n_top: PositiveInt = 4
     """Parts of each map that are chosen, by how much ablating them does on the selection split."""
+    chosen: Stated | None = None
+    """What is tested, by name, in place of what the selection split would choose: parts, such as `1.3` or
+    `2.hook_mlp_out`, and heads that may stand in for each other, such as `1.2+1.3` (the one that is not missed first).
+    The other parts are measured as well: they are what these are compared with."""
     n_cumulative: PositiveInt = 8
     """Parts that are ablated one on top of the other, the most needed first."""
     n_backups: NonNegativeInt = 3

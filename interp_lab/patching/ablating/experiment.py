@@ -17,7 +17,7 @@ from interp_lab.models.identity import identity_of
 from interp_lab.patching.ablating.config import AblatingConfig
 from interp_lab.patching.ablating.measured import Measuring, unwritten, written
 from interp_lab.patching.ablating.parts import AblatedSites, ablated_sites
-from interp_lab.patching.ablating.plan import Plan, candidates, choose, orders, with_partners
+from interp_lab.patching.ablating.plan import Plan, candidates, choose, orders, stated, with_partners
 from interp_lab.patching.ablating.result import AblationResult
 from interp_lab.patching.ablating.screen import Screened, screened
 from interp_lab.patching.ablating.splits import AblatedSplit
@@ -50,8 +50,8 @@ class Ablating(ModelExperiment[AblatingConfig, AblationResult]):
             directions: by name; each is projected out of its hook point at all positions.
 
         Raises: ValueError, if the task does not suit the model or has too few different pairs, the model has not the
-            sites, a direction is another model's, or prompts are padded differently where values are taken from the
-            same position of others; as `engine.sweep`.
+            sites or no part of a name in `chosen`, a direction is another model's, or prompts are padded differently
+            where values are taken from the same position of others; as `engine.sweep`.
         """
         c, directions = self.config, dict(directions or {})
         _require_own(model, directions)
@@ -86,8 +86,10 @@ class Ablating(ModelExperiment[AblatingConfig, AblationResult]):
         )
 
     def _planned(self, measuring: Measuring, part: Part, direct: np.ndarray) -> tuple[AblatedSplit, Plan]:
-        """Measure the selection split, and say what is tested on the others."""
+        """Measure the selection split, and say what is tested on the others; nothing, if that was stated in advance."""
         c, sites, cost = self.config, measuring.sites, measuring.cost
+        if c.chosen is not None:
+            return measuring.untouched(part, direct), stated(c.chosen, sites, c)
         select = measuring.alone(part, direct)
         wanted = candidates(select, sites, c, cost=cost)
         select = measuring.with_pairs(select, part, wanted)

@@ -38,11 +38,15 @@ class Measuring:
 
     def alone(self, part: Part, direct: Float[np.ndarray, "site example"]) -> AblatedSplit:
         """Ablate every part alone, under each kind; sets are left out."""
-        n, c = len(part.pairs), self.config
-        changes = [self._ablated(part, nth, [])[0] for nth in range(len(c.ablations))]
+        changes = [self._ablated(part, nth, [])[0] for nth in range(len(self.config.ablations))]
+        return replace(self.untouched(part, direct), changes=np.stack(changes))
+
+    def untouched(self, part: Part, direct: Float[np.ndarray, "site example"]) -> AblatedSplit:
+        """Ablate nothing."""
+        n = len(part.pairs)
         return AblatedSplit(
             **vars(untouched(self.model, part, is_cost=self.cost)),
-            changes=np.stack(changes),
+            changes=np.full((len(self.config.ablations), len(self.sites.sites), n), np.nan),
             direct=direct,
             pairs=np.zeros((0, len(self.sites.heads), n)),
             sets=np.zeros((0, 0, n)),

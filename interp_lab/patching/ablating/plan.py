@@ -7,6 +7,7 @@ from math import comb
 import numpy as np
 from jaxtyping import Float, Int
 
+from interp_lab.effects.confirming import places_of
 from interp_lab.patching.ablating.config import AblatingConfig
 from interp_lab.patching.ablating.parts import AblatedSites
 from interp_lab.patching.ablating.splits import AblatedSplit
@@ -55,15 +56,38 @@ def choose(select: AblatedSplit, sites: AblatedSites, config: AblatingConfig) ->
     return np.array(found, dtype=np.int64)
 
 
+def stated(names: Sequence[str], sites: AblatedSites, config: AblatingConfig) -> Plan:
+    """Return what is tested where it was stated in advance; one part is ablated on top of the other as they were named.
+
+    Raises: ValueError, for a name that is of no part, or a head that is to stand in for itself.
+    """
+    pairs = [tuple(name.split("+")) for name in names if "+" in name]
+    alone = places_of([name for name in names if "+" not in name], sites.names, what="part in the maps of sites")
+    heads = [sites.names[nth] for nth in sites.heads]
+    for pair in pairs:
+        if len(set(pair)) != 2:
+            raise ValueError(f"chosen names {'+'.join(pair)!r}; name two different heads, as '0.1+0.2'")
+    found = [[int(sites.heads[nth]) for nth in places_of(pair, heads, what="head in the map 'z'")] for pair in pairs]
+    every = list(dict.fromkeys([*alone, *(head for pair in found for head in pair)]))
+    own = np.array([site for site in every if site in sites.apart] or every, dtype=np.int64)
+    backups = np.array([(0, *pair) for pair in found], dtype=np.int64).reshape(-1, 3)
+    return Plan(np.array(alone, dtype=np.int64), _beside_random(own, sites, config), backups)
+
+
 def orders(
     select: AblatedSplit, sites: AblatedSites, config: AblatingConfig, *, cost: bool
 ) -> Int[np.ndarray, "order step"]:
     """Return sites from the most needed on, under the first ablation, and random orders of as many sites."""
-    apart, rng = sites.apart, np.random.default_rng(config.seed)
-    need = lost(select.changes[0], cost=cost).mean(-1)[apart]
-    n = min(config.n_cumulative, len(apart))
-    own = apart[np.argsort(-need, kind="stable")][:n]
-    return np.stack([own, *(rng.permutation(apart)[:n] for _ in range(config.n_random_sets))])
+    need = lost(select.changes[0], cost=cost).mean(-1)[sites.apart]
+    own = sites.apart[np.argsort(-need, kind="stable")][: config.n_cumulative]
+    return _beside_random(own, sites, config)
+
+
+def _beside_random(
+    own: Int[np.ndarray, " step"], sites: AblatedSites, config: AblatingConfig
+) -> Int[np.ndarray, "order step"]:
+    rng = np.random.default_rng(config.seed)
+    return np.stack([own, *(rng.permutation(sites.apart)[: len(own)] for _ in range(config.n_random_sets))])
 
 
 def candidates(

@@ -8,13 +8,15 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade
 from interp_lab.experiment import Provenance, Section
-from interp_lab.patching.ablating import figures, sections, tables, texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.patching.ablating import confirming, figures, sections, tables, texts
 from interp_lab.patching.ablating.claimed import AblationClaims, Verdict
 from interp_lab.patching.ablating.config import AblatingConfig
 from interp_lab.patching.ablating.parts import AblatedSites, map_of_each
 from interp_lab.patching.ablating.plan import Plan
 from interp_lab.patching.ablating.screen import Screened
 from interp_lab.patching.ablating.splits import AblatedSplit
+from interp_lab.runs.fields import from_arrays
 from interp_lab.types import Site
 
 _SPLITS = ("select", "report", "held_out")
@@ -46,7 +48,7 @@ class AblationResult(AblationClaims):
             report=splits["report"],
             held_out=splits.get("held_out"),
             directions=tuple(map(str, arrays["directions"])),
-            screen=Screened.from_arrays(arrays),
+            screen=from_arrays(Screened, "screen", arrays),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -64,7 +66,7 @@ class AblationResult(AblationClaims):
         for split in _SPLITS:
             part = getattr(self, split)
             found |= {} if part is None else part.arrays(split)
-        return found if self.screen is None else found | self.screen.arrays()
+        return found if self.screen is None else found | self.screen.arrays("screen")
 
     def metrics(self) -> dict[str, float]:
         """Return flat numbers of the report split.
@@ -122,6 +124,14 @@ class AblationResult(AblationClaims):
     def sections(self) -> list[Section]:
         """Return what parts write (descriptive), and then what is lost without them (causal)."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what is lost without each part, and what it writes."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

@@ -1,6 +1,6 @@
 """The prescreen of the parts: first-order estimates of patches beside the exact ones."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,11 +8,12 @@ from jaxtyping import Float, Int
 from interp_lab.effects.parts import Part
 from interp_lab.patching.ablating.parts import AblatedSites
 from interp_lab.patching.prescreen import Estimator, found_of_top, prescreen
+from interp_lab.runs.fields import KeptFields
 from interp_lab.types import HookedModel
 
 
 @dataclass(frozen=True)
-class Screened:
+class Screened(KeptFields):
     """Estimates and exact effects of patching each part with its corrupted value, on the clean prompts of a split."""
 
     estimates: Float[np.ndarray, "site example"]
@@ -32,17 +33,6 @@ class Screened:
     def missed(self) -> tuple[int, ...]:
         """Those of them that are not, the largest first."""
         return found_of_top(self.exact, self.kept.tolist(), top=len(self.kept))[1]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        return {f"screen_{one.name}": getattr(self, one.name) for one in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Screened | None":
-        """Rebuild from what `arrays` returned; `None` if there was no prescreen."""
-        if "screen_kept" not in arrays:
-            return None
-        return cls(**{one.name: arrays[f"screen_{one.name}"] for one in fields(cls)})
 
 
 def screened(

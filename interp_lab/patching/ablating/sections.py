@@ -61,7 +61,7 @@ def ablated_section(found: AblationClaims, tables: Tables, figures: Figures) -> 
         title=f"Ablation: what {found.config.task} needs in {found.config.model}",
         causal=True,
         suggests=texts.ablated_suggests(found),
-        does_not_show=texts.ABLATED_DOES_NOT_SHOW,
+        does_not_show=texts.ablated_does_not_show(found),
         figures=there(figures, "ablated", "compared"),
         tables=there(tables, "sites", "agreement"),
     )
@@ -73,7 +73,7 @@ def sets_section(found: AblationClaims, tables: Tables, figures: Figures) -> Sec
         title=f"Parts of {found.config.model} ablated together: do they add up, or stand in for each other?",
         causal=True,
         suggests=texts.sets_suggests(found),
-        does_not_show=texts.SETS_DOES_NOT_SHOW,
+        does_not_show=texts.sets_do_not_show(found),
         figures=there(figures, "cumulative", "backups"),
         tables=there(tables, "sets", "cumulative", "backups"),
     )

@@ -17,7 +17,7 @@ class AblatedSplit(Untouched):
     """
 
     changes: Float[np.ndarray, "kind site example"]
-    """Of each site alone, under each kind of ablation."""
+    """Of each site alone, under each kind of ablation; NaN on the selection split where nothing was chosen."""
     direct: Float[np.ndarray, "site example"]
     """What each site writes straight to the metric; NaN if it cannot be taken apart."""
     pairs: Float[np.ndarray, "backup head example"]

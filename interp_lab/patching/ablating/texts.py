@@ -13,12 +13,15 @@ ABLATED_DOES_NOT_SHOW = (
     "about. Parts are ablated at all positions, and each kind of ablation is another question: zero is a value the "
     "model may never have seen, a mean keeps what all prompts of a template have in common, and another prompt's value "
     "says something else. Where a map has too few other parts, controls are parts of all maps: a whole output is then "
-    "compared with heads, which write less. The map shows every part; framed ones were chosen on other prompts."
+    "compared with heads, which write less. The map shows every part; framed ones were {chosen}."
 )
 SETS_DOES_NOT_SHOW = (
-    "That there are no other stand-ins: they were looked for only for heads that write the answer and are missed by "
-    "less than half of that, one other head at a time, and not for heads that act through others. Parts that do not "
-    "add up may work through each other, or be needed at once."
+    "That there are no other stand-ins: {stand_ins}. Parts that do not add up may work through each other, or be "
+    "needed at once."
+)
+_LOOKED_FOR = (
+    "they were looked for only for heads that write the answer and are missed by less than half of that, one other "
+    "head at a time, and not for heads that act through others"
 )
 DIRECTIONS_DO_NOT_SHOW = (
     "That the model uses a direction as its name says. What is projected out takes its mean over prompts with it, as "
@@ -89,11 +92,16 @@ def sets_suggests(found: AblationClaims) -> str:
     """Return how fast the metric falls, and what stands in for what."""
     table = cumulative_table(found)
     last = table.iloc[-1]
+    stated = found.config.chosen is not None
     told = (
-        f"Without the {int(last['step'])} most needed parts together {last['lost']:.3f} {found.unit} are lost, in "
-        f"random orders {last['random_orders']:.3f} on average. The order was chosen on other prompts."
+        f"Without the {int(last['step'])} {'' if stated else 'most needed '}parts together {last['lost']:.3f} "
+        f"{found.unit} are lost, in random orders {last['random_orders']:.3f} on average. The order was "
+        f"{'stated in advance' if stated else 'chosen on other prompts'}."
     )
     backups = backups_table(found)
+    if stated:
+        n = 0 if backups.empty else int((backups["finding"] == "backup").sum())
+        return f"{told} Stand-ins stated in advance: {len(backups)}; that clearly are: {n}."
     if found.direct_refused:
         return f"{told} Stand-ins were not looked for: nothing says which heads write the answer."
     if not found.config.n_backups:
@@ -105,6 +113,18 @@ def sets_suggests(found: AblationClaims) -> str:
         f"{told} Heads that write the answer and are missed by less than half of that, counted for each kind of "
         f"ablation: {len(backups)}; with another head that clearly stands in for them: {n}."
     )
+
+
+def ablated_does_not_show(found: AblationClaims) -> str:
+    """Return what effects of single parts leave open."""
+    stated = found.config.chosen is not None
+    return ABLATED_DOES_NOT_SHOW.format(chosen="stated in advance" if stated else "chosen on other prompts")
+
+
+def sets_do_not_show(found: AblationClaims) -> str:
+    """Return what parts ablated together leave open."""
+    stated = found.config.chosen is not None
+    return SETS_DOES_NOT_SHOW.format(stand_ins="none were looked for" if stated else _LOOKED_FOR)
 
 
 def directions_suggest(found: AblationClaims) -> str:

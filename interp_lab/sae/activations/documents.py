@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int
 
+from interp_lab.folds import Fold, seen_now, visible
+from interp_lab.organisms.grammar.corpus import written
 from interp_lab.sae.activations.config import GRAMMAR, ActivationsConfig, TextConfig
 from interp_lab.tasks import Document, grammar_documents, read_documents
 
@@ -56,13 +58,15 @@ def documents_of(config: ActivationsConfig, documents: Sequence[Document] | None
         return _on_its_side(read_documents(Path(text.source), column=text.column, unit=text.unit), text)
     if config.n_tokens is None:
         raise ValueError("the grammar has no end; say how many tokens of it, with n_tokens")
-    return _on_its_side(_grammar(text), text)
+    return _on_its_side(_grammar(text, fold=seen_now()), text)  # what may be seen now, whoever reads them
 
 
-def _grammar(text: TextConfig) -> Iterator[Document]:
+def _grammar(text: TextConfig, *, fold: Fold) -> Iterator[Document]:
     for chunk in count():
         (seed,) = np.random.SeedSequence([text.seed, chunk]).generate_state(1)
-        for drawn in grammar_documents(_AT_ONCE, seed=int(seed), reserved=text.reserved):
+        with visible(fold):
+            some = grammar_documents(_AT_ONCE, seed=int(seed), reserved=text.reserved)
+        for drawn in some:
             yield Document(chunk * _AT_ONCE + drawn.id, drawn.name, drawn.text)
 
 
@@ -79,7 +83,8 @@ def text_fingerprint(config: ActivationsConfig, documents: Sequence[Document] | 
     """Return a checksum of the text that a config names, cheap enough for any size.
 
     Of the grammar its first documents, which a change of its rules would change; of files their names, sizes, and the
-    first and last MiB. A change elsewhere in a large file is noticed only when a store is gone on with.
+    first and last MiB. A change elsewhere in a large file is noticed only when a store is gone on with. Where one fold
+    alone may be seen, its name is in front.
     """
     known = hashlib.blake2b(digest_size=16)
     kind, path = "files", Path(config.text.source)
@@ -94,12 +99,13 @@ def text_fingerprint(config: ActivationsConfig, documents: Sequence[Document] | 
             if file.is_file():
                 known.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
                 known.update(_ends(file))
-    return f"{kind} {known.hexdigest()}"
+    fold = "" if seen_now() == "all" else f"{seen_now()} "
+    return f"{fold}{kind} {known.hexdigest()}"
 
 
 @cache
 def _first_of_grammar() -> tuple[Document, ...]:
-    return tuple(grammar_documents(256, seed=0))
+    return tuple(Document(nth, name, text) for nth, (name, text) in enumerate(written(256, seed=0)))
 
 
 def _digests(documents: Sequence[Document]) -> bytes:

@@ -12,6 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from interp_lab.config import Config, ConfigError
 from interp_lab.identity import ModelIdentity
 from interp_lab.models import identity_of
+from interp_lab.models.fingerprint import weights_fingerprint
 from interp_lab.runs import write_atomic
 from interp_lab.runs.files import Fingerprint
 from interp_lab.sae.activations.config import ActivationsConfig
@@ -23,8 +24,6 @@ from interp_lab.types import HookedModel
 FORMAT = 1
 """Version of the layout; raised when an older interp_lab could not read a newer folder."""
 MANIFEST = "store.json"
-_SAMPLED = 64
-"""Entries of each weight that go into the checksum of a model."""
 
 
 class StoreError(ValueError):
@@ -98,16 +97,6 @@ def describe(model: HookedModel, config: ActivationsConfig, *, documents: Sequen
         text=text_fingerprint(config, documents),
         config=config,
     )
-
-
-def weights_fingerprint(model: HookedModel) -> str:
-    """Return a checksum of some entries of every weight, which any training changes."""
-    known = hashlib.blake2b(digest_size=16)
-    for weight in model.parameters():
-        step = max(1, weight.numel() // _SAMPLED)
-        sample = weight.detach().flatten()[::step].float().cpu()
-        known.update(f"{tuple(weight.shape)} {weight.dtype}".encode() + sample.numpy().tobytes())
-    return known.hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
+from interp_lab.folds import told
 from interp_lab.hooks import NonFiniteActivationError, capture, device_of, record, require_hook
 from interp_lab.hooks.record import stopping_after
 from interp_lab.sae.activations.config import DTYPES, ActivationsConfig
@@ -81,8 +82,8 @@ def pieces(
             return
     if not n_kept or wanted is not None:
         raise TooLittleTextError(
-            f"the text has {n_kept} tokens to keep, and n_tokens asks for {wanted or 'any'}; give more text, shorter "
-            "windows (text.length), or lower n_tokens"
+            f"the text{told()} has {n_kept} tokens to keep, and n_tokens asks for {wanted or 'any'}; give more text, "
+            "shorter windows (text.length), or lower n_tokens"
         )
 
 

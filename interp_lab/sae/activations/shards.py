@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from interp_lab.experiment import Progress, silent
 from interp_lab.runs import write_atomic
 from interp_lab.runs.files import fingerprint
+from interp_lab.runs.tensors import encode_tensors
 from interp_lab.sae.activations.config import DTYPES
 from interp_lab.sae.activations.manifest import Manifest, Shard, StoreError
 from interp_lab.sae.activations.reading import Labels, Piece
@@ -52,8 +52,7 @@ def write_shard(folder: Path, number: int, columns: Mapping[str, Tensor]) -> Sha
 
     Raises: OSError, of the disk's own; what was there before stays.
     """
-    # No metadata: safetensors writes it in any order, and equal stores would not be equal files.
-    data = safetensors.torch.save({name: column.contiguous() for name, column in columns.items()})
+    data = encode_tensors(columns)
     write_atomic(shard_path(folder, number), data)
     return Shard(number=number, n_rows=len(columns[LABELS[0]]), file=fingerprint(data))
 
@@ -84,10 +83,24 @@ class Buffer:
 
     def flush(self, folder: Path, number: int) -> Shard:
         """Write what there is as one shard, and be empty again."""
+        return write_shard(folder, number, self.emptied())
+
+    def emptied(self) -> dict[str, Tensor]:
+        """Return the columns of what there is, good until the next rows come, and be empty again."""
         columns = {name: column[: self.n_rows] for name, column in self.columns.items()}
-        shard = write_shard(folder, number, {**columns, **document_columns(self.digests)})
+        columns |= document_columns(self.digests)
         self.n_rows, self.digests = 0, {}
-        return shard
+        return columns
+
+
+def spans(first: int, n: int, *, size: int) -> Iterator[tuple[int, int, slice]]:
+    """Yield the shards that `n` rows from row `first` of a store go to: number, place in it, and which of the rows."""
+    begin = 0
+    while begin < n:
+        number, place = divmod(first + begin, size)
+        end = min(n, begin + size - place)
+        yield number, place, slice(begin, end)
+        begin = end
 
 
 def map_shard(path: Path) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from interp_lab.sae.activations.shards import (
     label_columns,
     map_shard,
     shard_path,
+    spans,
 )
 from interp_lab.types import HookedModel
 
@@ -65,11 +66,11 @@ class Writer:
 
         Raises: StoreError, if rows on disk are of another text.
         """
-        spans = list(self._spans(len(piece.labels)))
+        own = list(spans(self.n_rows, len(piece.labels), size=self.manifest.rows_per_shard))
         labels = label_columns(piece.labels)
-        missing = any(number not in self.old for number, _, _ in spans)
+        missing = any(number not in self.old for number, _, _ in own)
         columns = {**labels, **piece.activations(model, self.manifest.config)} if missing else labels
-        for number, place, part in spans:
+        for number, place, part in own:
             if number in self.old:
                 self._require_same_text(number, place, labels, part)
                 continue
@@ -91,15 +92,6 @@ class Writer:
             raise self._other_text(shards[-1].number)
         write_manifest(self.folder, self.manifest.model_copy(update={"status": "complete", "shards": tuple(shards)}))
         (self.folder / JOURNAL).unlink(missing_ok=True)
-
-    def _spans(self, n: int) -> Iterator[tuple[int, int, slice]]:
-        """Yield the shards that the next `n` rows go to: number, place in the shard, and which of the rows."""
-        size, begin = self.manifest.rows_per_shard, 0
-        while begin < n:
-            number, place = divmod(self.n_rows + begin, size)
-            end = min(n, begin + size - place)
-            yield number, place, slice(begin, end)
-            begin = end
 
     def _flush(self, number: int) -> None:
         try:

@@ -13,6 +13,7 @@ from interp_lab.claims import Split
 from interp_lab.effects.metric_names import COSTS, MetricOf
 from interp_lab.effects.parts import parts_of
 from interp_lab.experiment import Progress, Steps, silent
+from interp_lab.folds import note_beyond
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.sae.causal.config import FeatureEffectsConfig, Operation
 from interp_lab.sae.causal.logit_lens import logit_effects
@@ -61,6 +62,8 @@ class FeatureEffects(ModelExperiment[FeatureEffectsConfig, FeatureEffectsResult]
         """
         c = self.config
         device = str(next(iter(model.parameters())).device)
+        if codec is not None:
+            note_beyond("the dictionary, given in memory")
         codec = codec or load_chosen(c.dictionary, device=device, dtype=c.dtype)
         codec.require_fits(model)
         needs_others = Operation.RESAMPLE in c.operations

@@ -8,7 +8,9 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Grade
 from interp_lab.experiment import Provenance, Section
-from interp_lab.sae.causal import figures, sections, tables, texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.runs.fields import from_arrays
+from interp_lab.sae.causal import confirming, figures, sections, tables, texts
 from interp_lab.sae.causal.claimed import FeatureClaims
 from interp_lab.sae.causal.config import SELECTIONS, FeatureEffectsConfig
 from interp_lab.sae.causal.selecting import Selected
@@ -39,7 +41,7 @@ class FeatureEffectsResult(FeatureClaims):
             select=Considered.from_arrays("select", arrays),
             report=FeatureSplit.from_arrays("report", arrays),
             held_out=FeatureSplit.from_arrays("held_out", arrays) if "held_out_clean" in arrays else None,
-            text=TextEffects.from_arrays(arrays),
+            text=from_arrays(TextEffects, "text", arrays),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -58,7 +60,7 @@ class FeatureEffectsResult(FeatureClaims):
         found |= self.select.arrays("select") | self.report.arrays("report")
         if self.held_out is not None:
             found |= self.held_out.arrays("held_out")
-        return found if self.text is None else found | self.text.arrays()
+        return found if self.text is None else found | self.text.arrays("text")
 
     def metrics(self) -> dict[str, float]:
         """Return flat numbers of the report split.
@@ -108,6 +110,14 @@ class FeatureEffectsResult(FeatureClaims):
     def sections(self) -> list[Section]:
         """Return what features fire on (descriptive), and then what changing them does (causal)."""
         return sections.sections(self, self.tables(), self.figures())
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how what is claimed is tested on other examples; `None` if none of it holds."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what is lost by changing each chosen latent."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines."""

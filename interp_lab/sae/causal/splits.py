@@ -1,13 +1,14 @@
 """The numbers of one split, prompt by prompt; in the unit of the metric."""
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Hashable
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from interp_lab.effects.untouched import Untouched
+from interp_lab.runs.fields import KeptFields
 
 
 class Way(StrEnum):
@@ -92,7 +93,7 @@ class FeatureSplit(Considered):
 
 
 @dataclass(frozen=True)
-class TextEffects:
+class TextEffects(KeptFields):
     """What silencing each chosen latent costs on text: the rise of the loss (nats per token), window by window.
 
     At every token but special ones, if these are excluded.
@@ -105,14 +106,3 @@ class TextEffects:
     """Of other latents, their change brought to the same length in every window."""
     density: Float[np.ndarray, " chosen"]
     """Share of tokens at which each latent is active."""
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the fields under a prefix."""
-        return {f"text_{one.name}": getattr(self, one.name) for one in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "TextEffects | None":
-        """Rebuild from what `arrays` returned; `None` if there was no text."""
-        if "text_loss" not in arrays:
-            return None
-        return cls(**{one.name: arrays[f"text_{one.name}"] for one in fields(cls)})

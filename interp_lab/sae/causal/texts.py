@@ -80,7 +80,7 @@ def _at(found: FeatureClaims) -> str:
 def fires_suggests(found: FeatureClaims) -> str:
     """Return how the latents were chosen, and out of how many."""
     n = len(found.selected.considered)
-    how = "the config names them" if found.selected.named else f"chosen by {found.config.by} on other prompts"
+    how = "named in advance" if found.selected.named else f"chosen by {found.config.by} on other prompts"
     return (
         f"{len(found.names)} latents of {found.where}, of {n} that {found.config.operations[0].phrase} changes on the "
         f"prompts that choose: {how}. Tokens with the largest shares of each latent's activation on these prompts"

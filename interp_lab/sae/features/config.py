@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from interp_lab.config import Config, ModelConfig
+from interp_lab.config import Config, ModelConfig, RunRef
 from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice
 
@@ -42,10 +42,21 @@ class DescribeConfig(Config):
     sample_bytes: PositiveInt = 64 * 2**20
     """Active latents held for token statistics and co-activation: of all tokens if that is enough, else of a random
     sample of them."""
+    sections: PositiveInt = 1
+    """Stretches of the text that are read each by itself and joined in order, so that processes can share them; needs
+    `n_tokens`. Sums of values are added up section by section: their last bits depend on it, and on nothing else."""
     batch_bytes: PositiveInt = 64 * 2**20
     """Latents of one batch, active or not: says how many windows are read at once."""
     seed: NonNegativeInt = 0
     """Of what is drawn."""
+
+    @model_validator(mode="after")
+    def _known_length(self) -> "DescribeConfig":
+        if self.sections > 1 and self.n_tokens is None:
+            raise ValueError(
+                f"sections={self.sections} needs to know where the text ends; give n_tokens, or one section"
+            )
+        return self
 
 
 class DifferenceConfig(Config):
@@ -82,8 +93,11 @@ class CombinationConfig(Config):
     """Latents that the label may follow from: errors are told apart by them."""
     n_documents: PositiveInt = 480
     """Documents of templates that are not held out: half to train on, half to report."""
-    n_held_out: PositiveInt = 240
-    """Documents of held-out templates."""
+    n_held_out: PositiveInt | None = 240
+    """Documents of held-out templates; `None` does without."""
+    monitors: tuple[RunRef, ...] = ()
+    """Directions of other runs that are to warn of the value, measured as they are beside those that are found here:
+    `monitor_feature` (what the best feature writes) and `monitor_probe`, which every run keeps."""
     readings: tuple[Literal["max", "mean", "last"], ...] = Field(("max", "last"), min_length=1)
     """What a document says of a feature: its largest value, its mean, or its value at the last token."""
     most_features: PositiveInt = 6

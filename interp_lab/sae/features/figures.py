@@ -120,6 +120,7 @@ def accuracies(one: Combination, *, level: float) -> go.Figure:
     series = {
         label: [accuracy(told, name, one.names, level=level) for name in names]
         for label, told in (("report half", one.report), ("held-out templates", one.held_out))
+        if told is not None
     }
     shown = [f"{FEW} ({one.n_features})" if name == FEW else name for name in names]
     return interval_plot(series, shown, title=f"right about {one.values[1]} ({one.reading})", unit="share of documents")

@@ -1,5 +1,6 @@
 """What one pass over text leaves of every latent, of a size that does not depend on how long the text was."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,23 @@ class Gathered:
         self.drawn.take(events, (draw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
         self.sampled.take(events)
 
+    def join(self, later: "Gathered") -> None:
+        """Add what was gathered from the text that comes behind, with the same config.
+
+        All is as from one pass, but for the last bits of sums of values.
+        """
+        self.moments.join(later.moments)
+        self.top.join(later.top)
+        self.drawn.join(later.drawn)
+        self.sampled.join(later.sampled)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything, for `gathered_from`."""
+        moments = {name: np.asarray(value) for name, value in vars(self.moments).items()}
+        sampled = {"halvings": np.asarray(self.sampled.halvings), **self.sampled.columns()}
+        parts = {"moments": moments, "top": self.top.columns(), "drawn": self.drawn.columns(), "sampled": sampled}
+        return {f"{part}.{name}": value for part, held in parts.items() for name, value in held.items()}
+
     @property
     def n_bytes(self) -> int:
         """Memory of what is kept."""
@@ -48,3 +66,15 @@ def gathering(n_latents: int, config: DescribeConfig) -> Gathered:
         Kept(n_latents, DRAWN_PER_BIN * config.n_quantiles, **around),
         SampledTokens(n_latents, config.sample_bytes, seed=config.seed),
     )
+
+
+def gathered_from(arrays: Mapping[str, np.ndarray], n_latents: int, config: DescribeConfig) -> Gathered:
+    """Return what `Gathered.arrays` returned, with the config that it was gathered with."""
+    found = gathering(n_latents, config)
+    for name, value in arrays.items():
+        part, _, field = name.partition(".")
+        if part != "sampled":
+            setattr(getattr(found, part), field, int(value) if value.ndim == 0 else value)
+    columns = {name.removeprefix("sampled."): value for name, value in arrays.items() if name.startswith("sampled.")}
+    found.sampled.restore(columns)
+    return found

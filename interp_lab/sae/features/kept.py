@@ -46,6 +46,10 @@ class Kept:
         """Memory of what is kept, the same however much is read."""
         return self.key.nbytes + sum(getattr(self, name).nbytes for name in FIELDS)
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return keys and fields."""
+        return {name: getattr(self, name) for name in ("key", *FIELDS)}
+
     def take(self, events: Events, key: Float64[np.ndarray, " event"]) -> None:
         """Add a batch, which comes behind those before it in the text.
 
@@ -68,6 +72,23 @@ class Kept:
         rank = _ranks(place[held])
         held, rank = held[rank < self.n_kept], rank[rank < self.n_kept]
         self._write(touched[place[held]], rank, keys[held], (held, n_old, touched), events, at)
+
+    def join(self, later: "Kept") -> None:
+        """Add what was kept of the text that comes behind."""
+        own, other = self.columns(), later.columns()
+        both = {name: np.concatenate([own[name], other[name]], 1) for name in own}
+        place = np.repeat(np.arange(self.n_latents), 2 * self.n_kept)
+        document, key = both["document"].ravel(), both["key"].ravel()
+        order = np.lexsort((key, document, place))  # stable: of equal keys the earlier one leads
+        again = np.zeros(len(order), dtype=bool)
+        again[order] = ~_changes(place[order], document[order])
+        again = again.reshape(self.n_latents, -1)
+        empty = Kept(self.n_latents, 2 * self.n_kept, before=self.before, after=self.after)
+        kept = np.argsort(np.where(again, np.inf, both["key"]), axis=1, kind="stable")[:, : self.n_kept]
+        for name, column in both.items():
+            column[again] = getattr(empty, name)[again]
+            along = kept.reshape(*kept.shape, *(1,) * (column.ndim - 2))
+            setattr(self, name, np.take_along_axis(column, along, 1))
 
     def _write(
         self,

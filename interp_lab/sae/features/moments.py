@@ -20,14 +20,16 @@ class Moments:
     n_latents: int
     n_tokens: int = 0
     n_documents: int = 0
+    first: int = -1
     last: int = -1
-    """Document of the last token so far."""
+    """Documents of the first and of the last token so far; -1 before there is one."""
     n_active: Int64[np.ndarray, " latent"] = field(init=False)
     total: Float64[np.ndarray, " latent"] = field(init=False)
     squares: Float64[np.ndarray, " latent"] = field(init=False)
     in_documents: Int64[np.ndarray, " latent"] = field(init=False)
+    first_active: Int64[np.ndarray, " latent"] = field(init=False)
     last_active: Int64[np.ndarray, " latent"] = field(init=False)
-    """Document in which each was last active."""
+    """Documents in which each was active first and last; -1 if it never was."""
     counts: np.ndarray = field(init=False)
     """Of the histogram: a row for each latent."""
 
@@ -35,7 +37,7 @@ class Moments:
         n = self.n_latents
         self.n_active, self.in_documents = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.total, self.squares = np.zeros(n), np.zeros(n)
-        self.last_active = np.full(n, -1, np.int64)
+        self.first_active, self.last_active = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
         self.counts = np.zeros((n, len(EDGES) - 1), np.uint32)
 
     def take(self, events: Events) -> None:
@@ -55,13 +57,30 @@ class Moments:
         if not len(read):
             return
         self.n_documents += int((np.diff(read) != 0).sum()) + int(read[0] != self.last)
-        self.last = int(read[-1])
+        self.first, self.last = int(read[0]) if self.first < 0 else self.first, int(read[-1])
         document = events.document
         order = np.argsort(events.latent, kind="stable")
         latent, document = events.latent[order], document[order]
-        before = np.where(_first(latent), self.last_active[latent], np.roll(document, 1))
+        new = _first(latent)
+        self.first_active[latent[new]] = np.where(
+            self.first_active[latent[new]] < 0, document[new], self.first_active[latent[new]]
+        )
+        before = np.where(new, self.last_active[latent], np.roll(document, 1))
         self.in_documents += np.bincount(latent[document != before], minlength=self.n_latents)
         self.last_active[latent] = document  # of equal latents the last one stays
+
+    def join(self, later: "Moments") -> None:
+        """Add what was made of the text that comes behind; a document may go on from one to the other."""
+        goes_on = (self.last_active == later.first_active) & (later.first_active >= 0)
+        self.in_documents += later.in_documents - goes_on
+        self.n_documents += later.n_documents - int(self.last == later.first >= 0)
+        self.first = later.first if self.first < 0 else self.first
+        self.last = later.last if later.last >= 0 else self.last
+        self.first_active = np.where(self.first_active < 0, later.first_active, self.first_active)
+        self.last_active = np.where(later.last_active < 0, self.last_active, later.last_active)
+        self.n_tokens += later.n_tokens
+        for name in ("n_active", "total", "squares", "counts"):
+            getattr(self, name)[...] += getattr(later, name)
 
     @property
     def density(self) -> Float64[np.ndarray, " latent"]:

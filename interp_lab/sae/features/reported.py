@@ -151,6 +151,8 @@ def combination_table(found: Sequence[Combination], *, level: float) -> pd.DataF
         for name in (SINGLE, PAIR, FEW, WORDS, DENSE, COMMONEST, SHUFFLED):
             row: dict[str, object] = {"reading": one.reading, "classifier": name, "features": numbers.get(name, np.nan)}
             for part, told in (("report", one.report), ("held_out", one.held_out)):
+                if told is None:
+                    continue
                 found_here = accuracy(told, name, one.names, level=level)
                 row |= _ends(part, found_here) | {f"{part}_limits": limits(told, found_here)}
             rows.append(row | _ends("pair_less_this", less_than_pair(one, name, level=level)))
@@ -163,7 +165,7 @@ def less_than_pair(one: Combination, name: str, *, level: float) -> Interval:
     Where no template differs from another, the limits are those of a share of texts on which they disagree that is
     compatible with none of so many (exact, texts taken as independent).
     """
-    told = one.held_out
+    told = one.tested
     pair = told.right[one.names.index(PAIR)].astype(float)
     other = told.right[_named(name, one.names)].mean(0)
     found = paired_difference(pair[None], other[None], list(told.templates), level=level).intervals.at(0)
@@ -183,7 +185,7 @@ def contexts_table(found: Sequence[Combination]) -> pd.DataFrame:
     """Return, context by context, how often the second label is right and how often it is said (held-out templates)."""
     rows = []
     for one in found:
-        told, contexts = one.held_out, np.array(one.held_out.contexts)
+        told, contexts = one.tested, np.array(one.tested.contexts)
         for context in sorted(set(told.contexts)):
             here = contexts == context
             said = {name: told.says[one.names.index(name)][here].mean() for name in (SINGLE, PAIR, FEW)}

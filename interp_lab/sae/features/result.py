@@ -12,6 +12,7 @@ from interp_lab.sae.features import figures, reported, texts
 from interp_lab.sae.features.combination import FEW, PAIR, SINGLE, Combination
 from interp_lab.sae.features.config import SaeFeaturesConfig
 from interp_lab.sae.features.differing import Difference
+from interp_lab.sae.features.monitored import monitors_table
 from interp_lab.sae.features.overview import Overview
 from interp_lab.sae.features.sections import sections
 from interp_lab.sae.features.stored import (
@@ -64,7 +65,8 @@ class SaeFeaturesResult:
         `n_latents`, `never_active` (share of features), `active_per_token`, `median_density` (of those that are
         active), `one_token` (share of these that are active mostly at one token); for every set and reading `_clear`
         (features that differ on the choosing half) and `_again` (of those reported, share found again on the other
-        half); for every reading accuracy of classifiers on held-out templates.
+        half); for every reading accuracy of classifiers on held-out templates (on other documents, if no template is
+        held out), and there areas under the ROC curve of monitors and of single contexts (`auroc_NAME`).
         """
         overview, fdr = self.overview, self.config.fdr
         alive = ~overview.dead
@@ -81,12 +83,16 @@ class SaeFeaturesResult:
             found[f"{name}_again"] = sum(word != "no" for word in again) / len(again) if again else 0.0
         for one in self.combined:
             for name in (SINGLE, PAIR, FEW):
-                held = reported.accuracy(one.held_out, name, one.names, level=self.config.level)
+                held = reported.accuracy(one.tested, name, one.names, level=self.config.level)
                 found[f"{one.reading}_{name.replace(' ', '_')}"] = held.estimate
+            if one.monitors is not None:
+                for nth, name in enumerate(one.monitors.names):
+                    areas, _, _ = list(one.monitors.parts.values())[-1]
+                    found[f"auroc_{name.replace(' ', '_').replace(',', '')}"] = float(areas[nth].mean())
         return found
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return features `shown` and `dense`; `sets` and `differences`; `combination`, `contexts` and `weights`."""
+        """Return tables `shown`, `dense`, `sets`, `differences`, `combination`, `contexts`, `weights`, `monitors`."""
         c = self.config
         found = {"shown": reported.shown_table(self.overview), "dense": reported.dense_table(self.overview)}
         if self.differences:
@@ -96,6 +102,8 @@ class SaeFeaturesResult:
             found["combination"] = reported.combination_table(self.combined, level=c.level)
             found["contexts"] = reported.contexts_table(self.combined)
             found["weights"] = reported.weights_table(self.combined, self.overview)
+            for watching in (one.monitors for one in self.combined if one.monitors is not None):
+                found["monitors"] = monitors_table(watching, level=c.level)
         return found
 
     def figures(self) -> dict[str, go.Figure]:

@@ -6,7 +6,7 @@ probability, decided by its place in the text alone. What is computed from them 
 unbiased estimate in the second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,8 +43,19 @@ class SampledTokens:
         n_active = np.bincount(events.row, minlength=len(events.tokens))
         part = {"draw": draw, "token": events.tokens.astype(np.int32), "n_active": n_active.astype(np.int32)}
         part |= {"latent": events.latent.astype(np.int32), "value": events.value}
-        self.parts.append(self._thinned(part))
-        self.n_bytes += _n_bytes(self.parts[-1])
+        self._add([part])
+
+    def join(self, later: "SampledTokens") -> None:
+        """Add what is held of the text that comes behind; both must have been drawn with the same seed and budget."""
+        both = [*self.parts, *later.parts]
+        self.halvings, self.parts, self.n_bytes = max(self.halvings, later.halvings), [], 0
+        self._add(both)
+
+    def _add(self, new: list[dict[str, np.ndarray]]) -> None:
+        """Hold more, and as much of all as the budget allows."""
+        thinned = [self._thinned(one) for one in new]
+        self.parts = [*self.parts, *thinned]
+        self.n_bytes += sum(map(_n_bytes, thinned))
         while self.n_bytes > self.budget:
             self.halvings += 1
             self.parts = [self._thinned(one) for one in self.parts]
@@ -57,13 +68,21 @@ class SampledTokens:
         events = np.repeat(kept, part["n_active"])
         return {name: column[events if name in ("latent", "value") else kept] for name, column in part.items()}
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return what is held, as one part."""
+        dtypes = {"draw": np.uint64, "token": np.int32, "n_active": np.int32, "latent": np.int32, "value": np.float32}
+        return {name: np.concatenate([np.zeros(0, d), *(p[name] for p in self.parts)]) for name, d in dtypes.items()}
+
+    def restore(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Hold what another with the same seed and budget held; `columns` besides have its `halvings`."""
+        held = dict(columns)
+        self.halvings, self.parts, self.n_bytes = int(held.pop("halvings")), [], 0
+        self._add([held])
+
     def table(self) -> "TokenTable":
         """Return what is held, as a sparse matrix."""
-        names = ("token", "n_active", "latent", "value")
-        token, n_active, latent, value = (
-            np.concatenate([part[name] for part in self.parts]) if self.parts else np.zeros(0, np.int32)
-            for name in names
-        )
+        held = self.columns()
+        token, n_active, latent, value = (held[name] for name in ("token", "n_active", "latent", "value"))
         ends = np.concatenate([[0], np.cumsum(n_active)])
         matrix = sparse.csr_matrix((value.astype(np.float32), latent, ends), shape=(len(token), self.n_latents))
         return TokenTable(token.astype(np.int64), matrix)

@@ -43,7 +43,7 @@ def sections(
                 suggests=texts.combination_suggests(config, combined, hook=overview.hook),
                 does_not_show=texts.COMBINATION_DOES_NOT_SHOW,
                 figures=there(figures, *(f"accuracy_{one.reading}" for one in combined)),
-                tables=there(tables, "combination", "contexts", "weights"),
+                tables=there(tables, "monitors", "combination", "contexts", "weights"),
             )
         )
     return parts

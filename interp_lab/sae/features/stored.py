@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from interp_lab.runs.fields import as_arrays, from_arrays
 from interp_lab.sae.features.combination import Combination, Told
 from interp_lab.sae.features.differences import Chosen, SideValues
 from interp_lab.sae.features.differing import Difference
 from interp_lab.sae.features.greedy import FewFeatures
+from interp_lab.sae.features.monitor import Monitors
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -60,27 +62,35 @@ def combination_arrays(found: Combination, prefix: str) -> dict[str, np.ndarray]
         "bias": found.few.bias,
     }
     for part, told in (("report", found.report), ("held_out", found.held_out)):
+        if told is None:
+            continue
         arrays |= {
             f"{part}_says": told.says,
             f"{part}_labels": told.labels,
             f"{part}_templates": np.array(told.templates),
             f"{part}_contexts": np.array(told.contexts),
         }
-    return {f"{prefix}_{name}": value for name, value in arrays.items()}
+    return {f"{prefix}_{name}": value for name, value in (arrays | as_arrays(found.monitors, "monitors")).items()}
 
 
 def combination_from(arrays: Arrays, prefix: str) -> Combination:
     """Rebuild from `combination_arrays`."""
     own = _without(arrays, prefix)
     reading, negative, positive = own["text"].tolist()
-    told = []
+    told: list[Told | None] = []
     for part in ("report", "held_out"):
+        if f"{part}_says" not in own:
+            told.append(None)
+            continue
         says, labels = own[f"{part}_says"], own[f"{part}_labels"]
         templates, contexts = (tuple(own[f"{part}_{name}"].tolist()) for name in ("templates", "contexts"))
         told.append(Told(says == (labels == 1), says, labels, templates, contexts))
+    report, away = told
+    assert report is not None, "the reporting half is always there"
     return Combination(
         reading, (negative, positive), tuple(own["names"].tolist()),
-        FewFeatures(own["chosen"], own["weights"], own["bias"]), int(own["n_features"]), own["losses"], *told,
+        FewFeatures(own["chosen"], own["weights"], own["bias"]), int(own["n_features"]), own["losses"], report, away,
+        from_arrays(Monitors, "monitors", own),
     )  # fmt: skip
 
 

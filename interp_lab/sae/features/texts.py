@@ -5,6 +5,7 @@ import numpy as np
 from interp_lab.sae.features.combination import PAIR, SINGLE, WORDS, Combination
 from interp_lab.sae.features.config import SaeFeaturesConfig
 from interp_lab.sae.features.differing import Difference
+from interp_lab.sae.features.monitored import monitors_line
 from interp_lab.sae.features.overview import Overview
 from interp_lab.sae.features.reported import (
     accuracy,
@@ -46,6 +47,7 @@ def summary(
     for one in differences:
         lines.append(f"{one.name}, {one.reading}: {_difference_line(one, config)}")
     lines += [_combination_line(one, config) for one in combined]
+    lines += [monitors_line(one.monitors, level=config.level) for one in combined if one.monitors is not None]
     return "\n".join([*lines, "all of this is descriptive: nothing was changed in the model"])
 
 
@@ -70,12 +72,10 @@ def _difference_line(one: Difference, config: SaeFeaturesConfig) -> str:
 
 
 def _combination_line(one: Combination, config: SaeFeaturesConfig) -> str:
-    single, pair, words = (
-        accuracy(one.held_out, name, one.names, level=config.level) for name in (SINGLE, PAIR, WORDS)
-    )
+    single, pair, words = (accuracy(one.tested, name, one.names, level=config.level) for name in (SINGLE, PAIR, WORDS))
     gain = less_than_pair(one, SINGLE, level=config.level)
     return (
-        f"{one.values[1]} from {one.reading} values, held-out templates: best feature {single}, two features {pair} "
+        f"{one.values[1]} from {one.reading} values, {one.tested_on}: best feature {single}, two features {pair} "
         f"({'more' if gain.low > 0 else 'not clearly more'}: {gain}), bag of words {words}"
     )
 
@@ -144,5 +144,16 @@ def combination_suggests(config: SaeFeaturesConfig, combined: tuple[Combination,
         f"{'. '.join(lines)}.{joined} Features were added one by one on the training half, all candidates of a step "
         "fitted with those that were there; their number was chosen on inner folds of whole templates. Shuffled "
         "labels: as many features, for what can be had by chance. Where all held-out templates agree there is no "
-        "spread over them, and limits are exact ones over texts, taken as independent (`held_out_limits`)."
+        "spread over them, and limits are exact ones over texts, taken as independent (`held_out_limits`). "
+        f"{_warned(config, combined)}"
+    ).strip()
+
+
+def _warned(config: SaeFeaturesConfig, combined: tuple[Combination, ...]) -> str:
+    """Return how well directions warn, where they were tried."""
+    lines = [monitors_line(one.monitors, level=config.level) for one in combined if one.monitors is not None]
+    return "".join(
+        f"{line[0].upper()}{line[1:]}; a context alone stands for the best that any monitor could do which knows "
+        "nothing else."
+        for line in lines
     )

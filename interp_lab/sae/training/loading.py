@@ -17,11 +17,11 @@ from sae_lens.saes.transcoder import Transcoder
 from torch import Tensor
 
 from interp_lab.hooks import require_hook
-from interp_lab.identity import ModelIdentity, WeightProcessing
+from interp_lab.identity import ModelIdentity, WeightProcessing, steps_seen_at
 from interp_lab.models import identity_of
 from interp_lab.models.hub import official_name
 from interp_lab.runs.files import read_checked
-from interp_lab.sae.training.record import RECORD, SaeRecord, steps_seen_at
+from interp_lab.sae.training.record import RECORD, SaeRecord
 from interp_lab.types import HookedModel, nearest
 
 

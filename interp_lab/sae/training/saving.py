@@ -10,6 +10,7 @@ import torch
 from sae_lens.constants import SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME, SPARSITY_FILENAME
 from safetensors.torch import load, save
 
+from interp_lab.folds import Fold
 from interp_lab.runs import write_atomic
 from interp_lab.runs.files import fingerprint
 from interp_lab.sae.activations import TextConfig
@@ -24,6 +25,7 @@ def save_sae(
     context_size: int | None = None,
     prepend_bos: bool | None = None,
     text: TextConfig | None = None,
+    fold: Fold = "all",
     weights: Literal["as_trained", "float16"] = "as_trained",
 ) -> None:
     """Write a folder that `SAE.load_from_disk` and `load_sae` read; BatchTopK and Matryoshka are JumpReLU there.
@@ -32,11 +34,13 @@ def save_sae(
         context_size: length (tokens) of the texts that were read; SAE Lens's own evaluation wants to know.
         prepend_bos: whether they began with the BOS token.
         text: what was read, so that nobody judges on it; it must hold all of it, and may hold more.
+        fold: in which documents of the text are, if they were read in one alone (see `folds`).
         weights: float16 takes half the room; loaded, they are again of the dtype that is asked for, but rounded.
 
     Raises: ValueError, if the folder holds another autoencoder, or a weight is too large for float16.
     """
     training = trained.config.as_dict() | ({} if text is None else {"text": text.as_dict()})
+    training |= {} if fold == "all" else {"fold": fold}
     _require_free(folder, trained, training)
     _tell_sae_lens(trained, {"context_size": context_size, "prepend_bos": prepend_bos})
     with tempfile.TemporaryDirectory() as scratch:

@@ -22,7 +22,7 @@ class GeneratedConfig(Config):
     n_random: Annotated[int, Field(ge=20)] = 20
     """Random directions of the same length beside each setting."""
     positive_words: tuple[str, ...] = ()
-    """Counted for the positive side, beside the answers of the trait; case does not matter."""
+    """Counted for the positive side, beside the answers of the trait that are one word; case does not matter."""
     negative_words: tuple[str, ...] = ()
     """Counted for the negative side."""
     rows_at_once: PositiveInt = 256

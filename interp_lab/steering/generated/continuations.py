@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from interp_lab.effects import Compared
 from interp_lab.stats import bootstrap_interval
+from interp_lab.steering.reliability import rank_p
 from interp_lab.types import UNMEASURED, Interval
 
 ContinuationsT = TypeVar("ContinuationsT", bound="Continuations")
@@ -94,6 +95,16 @@ class Continuations:
         there = np.isfinite(changes)
         n = there.sum(-1)
         return np.where(n > 0, np.where(there, changes, 0.0).sum(-1) / np.maximum(n, 1), np.nan)
+
+    def random_p(self, setting: int) -> float:
+        """Return the p of the target's change under a setting by its rank among random directions; 1 without a value.
+
+        Random directions under which no continuation has a value count as if they did as much.
+        """
+        changes = self.changes(self.target)[setting]
+        there = changes[np.isfinite(changes)]
+        drawn = np.nan_to_num(self.random_means(self.target, setting), nan=np.inf)
+        return rank_p(float(there.mean()), drawn) if len(there) else 1.0
 
     def random_interval(self, measure: str, setting: int) -> Interval:
         """Return the mean change under random directions, with the quantiles between which those of single ones lie."""

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from interp_lab.plots import interval_plot
+from interp_lab.plots import interval_plot, legend_above
 from interp_lab.steering.generated.continuations import MEASURES, Continuations
 
 
@@ -16,8 +16,7 @@ def change_plot(found: Continuations, measure: str) -> go.Figure:
     }
     title = f"what is written: change of {NAMES.get(measure, measure)}"
     figure = interval_plot(series, [_label(name) for name in found.names], title=title, unit=MEASURES[measure])
-    figure.update_layout(height=160 + 64 * len(found.names), legend={"orientation": "h", "y": -0.6})
-    return figure
+    return legend_above(figure.update_layout(height=130 + 72 * len(found.names)))
 
 
 def _label(name: str) -> str:

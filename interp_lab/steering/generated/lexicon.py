@@ -52,6 +52,16 @@ def lexicon_of(trait: str, positive: Sequence[str] = (), negative: Sequence[str]
     return Lexicon(*own).with_words(positive, negative)
 
 
+def marks(answer: str) -> list[str]:
+    """Return what an answer adds to a lexicon: itself, if it is one word, else nothing.
+
+    A letter that stands for a choice is no mark: ` A` would count every article. Nor are the words of a longer answer,
+    most of which either side has.
+    """
+    found = [word for word in words_of(answer) if word[0].isalnum()]
+    return found if len(found) == 1 and len(found[0]) > 1 else []
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text, lower case; punctuation counts as words of its own."""
     return _WORD.findall(text.lower())

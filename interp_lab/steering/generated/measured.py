@@ -13,7 +13,7 @@ from interp_lab.metrics import next_token_loss
 from interp_lab.steering.generated.config import GeneratedConfig
 from interp_lab.steering.generated.continuations import MEASURES
 from interp_lab.steering.generated.generated import Generated
-from interp_lab.steering.generated.lexicon import Lexicon, balance, lexicon_of, lexicon_shares
+from interp_lab.steering.generated.lexicon import Lexicon, balance, lexicon_of, lexicon_shares, marks
 from interp_lab.steering.generated.repetition import repetition
 from interp_lab.steering.generated.writing import Subject, Written, written
 from interp_lab.steering.prompts import TraitPrompts
@@ -46,10 +46,14 @@ def generated_of(
         classifier: a target of your own, beside the words.
         level: of the intervals.
 
-    Raises: ValueError, for no subjects, too few random directions or different openings, or as `decode`.
+    Raises: ValueError, for no subjects, too few random directions or different openings, no words to count and no
+        classifier, or as `decode`.
     """
     _require_subjects(subjects, config)
     rows, given = _openings(prompts, config)
+    lexicons = _lexicons(model, prompts.rows(rows), config)
+    if classifier is None:
+        _require_words(lexicons, prompts.trait)
     variants: list[Subject | None] = [None, *subjects]
     variants += [one.drawn(nth) for one in subjects for nth in range(len(one.random))]
     found = written(
@@ -58,7 +62,7 @@ def generated_of(
     )  # fmt: skip
     tokenizer = tokenizer_of(model)
     openings = [tokenizer.decode(list(one), skip_special_tokens=True) for one in given]
-    values = _values(model, prompts.rows(rows), given, found, config)
+    values = _values(model, lexicons, given, found)
     if classifier is not None:
         values["classifier"] = _classified(classifier, openings * len(variants), found.texts)
     shape = (len(variants), len(given))
@@ -107,15 +111,11 @@ def _settings(model: HookedModel, given: Sequence[Sequence[int]], config: Genera
 
 
 def _values(
-    model: HookedModel,
-    prompts: TraitPrompts,
-    given: Sequence[tuple[int, ...]],
-    found: Written,
-    config: GeneratedConfig,
+    model: HookedModel, lexicons: Sequence[Lexicon], given: Sequence[tuple[int, ...]], found: Written
 ) -> dict[str, Float[np.ndarray, " row"]]:
     """Return every measure of every continuation; NaN where one is too short for it."""
     n_variants = len(found.tokens) // len(given)
-    shares = lexicon_shares(found.texts, _lexicons(model, prompts, config) * n_variants)
+    shares = lexicon_shares(found.texts, [*lexicons] * n_variants)
     distinct, repeated = repetition(found.tokens)
     made = {
         "lexicon": balance(shares),
@@ -134,11 +134,22 @@ def _values(
 
 
 def _lexicons(model: HookedModel, prompts: TraitPrompts, config: GeneratedConfig) -> list[Lexicon]:
-    """Return the words of each prompt: those of its trait, its own answers, and those of the config."""
+    """Return the words of each prompt: those of its trait, its own answers (see `marks`), and those of the config."""
     tokenizer = tokenizer_of(model)
     common = lexicon_of(prompts.trait, config.positive_words, config.negative_words)
-    sides = [[tokenizer.decode(list(answer)) for answer in answers] for answers in (prompts.positive, prompts.negative)]
-    return [common.with_words([one], [other]) for one, other in zip(*sides, strict=True)]
+    sides = [
+        [marks(tokenizer.decode(list(one))) for one in answers] for answers in (prompts.positive, prompts.negative)
+    ]
+    return [common.with_words(one, other) for one, other in zip(*sides, strict=True)]
+
+
+def _require_words(lexicons: Sequence[Lexicon], trait: str) -> None:
+    """Refuse to count words where there are none of either side."""
+    if not any(one.positive or one.negative for one in lexicons):
+        raise ValueError(
+            f"no word tells the sides of {trait!r} apart: its answers are letters, or several words each; give "
+            "generated.positive_words and negative_words, a classifier, or generated: null"
+        )
 
 
 def _fluency(

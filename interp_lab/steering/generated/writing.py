@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp_lab.decoding import Decoded, DecodingSettings, Steer, decode
+from interp_lab.decoding.where import policy_of
 from interp_lab.experiment import Progress, silent
 from interp_lab.interventions import Intervention, Op
 from interp_lab.steering.gates import Gate
 from interp_lab.steering.setting import Setting, at_each_hook, operation, require_fitting
-from interp_lab.steering.where import policy_of
 from interp_lab.types import HookedModel, Site
 
 

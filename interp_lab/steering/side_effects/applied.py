@@ -58,7 +58,7 @@ class Applying:
         """
         gate = None if self.setting.gate is None else material.gate
         setting = replace(self.setting, direction=material.trait, coefficient=coefficient)
-        middle = midpoint(material, vectors, self.read) if setting.how is How.CLAMP else None
+        middle = midpoint(material, vectors, setting.hooks) if setting.how is How.CLAMP else None
         return intervention_for(self.model, setting, vectors, prompts.batch, gate=gate, midpoints=middle)
 
     def log_odds(

@@ -1,12 +1,12 @@
 """Cosines between directions, beside those of directions that mean nothing and have the same covariance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from interp_lab.steering.side_effects.stored import from_arrays, to_arrays
+from interp_lab.runs.fields import KeptFields
 from interp_lab.types import Interval
 
 
@@ -32,7 +32,7 @@ class Other:
 
 
 @dataclass(frozen=True)
-class Cosines:
+class Cosines(KeptFields):
     """Cosines of traits' directions with each other, and with directions from elsewhere at their own hook point."""
 
     traits: tuple[str, ...]
@@ -64,15 +64,6 @@ class Cosines:
         """Return the cosine of a trait with a direction from elsewhere, and its null band."""
         resampled, shuffled = self.other_resampled[:, other, trait], self.other_shuffled[:, other, trait]
         return _beside(float(self.other_own[other, trait]), resampled, shuffled, level=level)
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return its numbers and names, by name."""
-        return to_arrays(self, prefix)
-
-    @classmethod
-    def from_arrays(cls, prefix: str, arrays: Mapping[str, np.ndarray]) -> "Cosines":
-        """Rebuild from what `arrays` returned."""
-        return cls(**from_arrays(cls, prefix, arrays))
 
 
 def cosines_of(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from interp_lab.plots import error_bars, interval_plot, site_heatmap, styled
+from interp_lab.plots import error_bars, interval_plot, legend_above, site_heatmap, styled
 from interp_lab.steering.side_effects.cosines import outside
 from interp_lab.steering.side_effects.found import SideEffectsFound
 from interp_lab.steering.side_effects.matrix import Verdict, band_of, interaction
@@ -66,7 +66,7 @@ def random_figure(found: SideEffectsFound) -> go.Figure:
                 own.append(cell.effect)
                 random.append(cell.random)
     series = {"direction (over templates)": own, f"random directions (range of {found.level:.0%})": random}
-    return _above(interval_plot(series, names, title="other traits, beside random directions", unit=_SHARE))
+    return legend_above(interval_plot(series, names, title="other traits, beside random directions", unit=_SHARE))
 
 
 def interactions_figure(found: SideEffectsFound) -> go.Figure:
@@ -81,7 +81,7 @@ def interactions_figure(found: SideEffectsFound) -> go.Figure:
             random.append(band_of(drawn, level=found.level))
     series = {"both, less each alone": own, "a random direction for the second (range)": random}
     title = "two directions at once: beyond the sum"
-    return _above(interval_plot(series, names, title=title, unit="log odds (nats)"))
+    return legend_above(interval_plot(series, names, title=title, unit="log odds (nats)"))
 
 
 def cosines_figure(found: SideEffectsFound) -> go.Figure:
@@ -109,13 +109,6 @@ def _short(hooks: Sequence[str]) -> list[str]:
     return [f"layer {name.partition('.')[0]}" for name in names] if len(kinds) == 1 and all(kinds) else names
 
 
-def _above(figure: go.Figure) -> go.Figure:
-    """Lay the legend out above the plot, where it takes no width from it."""
-    height = int(figure.layout.height) + 40
-    legend = {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"}
-    return figure.update_layout(legend=legend, height=height, margin={"t": 90})
-
-
 def elsewhere_figure(found: SideEffectsFound) -> go.Figure:
     """Return cosines with directions from elsewhere, beside what shuffled labels give."""
     held, names, own, null = found.cosines, [], [], []
@@ -126,7 +119,7 @@ def elsewhere_figure(found: SideEffectsFound) -> go.Figure:
             own.append(one)
             null.append(band)
     series = {"direction (over templates)": own, "shuffled labels (range)": null}
-    return _above(interval_plot(series, names, title="cosines with directions from elsewhere", unit="cosine"))
+    return legend_above(interval_plot(series, names, title="cosines with directions from elsewhere", unit="cosine"))
 
 
 def cosine_by_pairs(one: Stability, found: SideEffectsFound) -> go.Figure:
@@ -185,7 +178,7 @@ def effect_by_pairs(one: Stability, found: SideEffectsFound) -> go.Figure:
     _by_pairs(figure, one)
     figure.update_yaxes(title=f"change of answers ({_SHARE})")
     title = f"{one.trait}: effect of directions from fewer pairs, same length"
-    return _above(styled(figure, title=title, width=720, height=440))
+    return legend_above(styled(figure, title=title, width=720, height=440))
 
 
 def effect_by_layer(one: Stability, found: SideEffectsFound) -> go.Figure:
@@ -203,4 +196,4 @@ def effect_by_layer(one: Stability, found: SideEffectsFound) -> go.Figure:
     }
     names = [str(Site(hook)) for hook in one.hooks]
     title = f"{one.trait}: layer by layer, at one coefficient"
-    return _above(interval_plot(every, names, title=title, unit=_SHARE))
+    return legend_above(interval_plot(every, names, title=title, unit=_SHARE))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from interp_lab.decoding.where import special_ids
 from interp_lab.directions import (
     ContrastActivations,
     Directions,
@@ -24,7 +25,6 @@ from interp_lab.steering.prompts import TraitPrompts, prompts_of
 from interp_lab.steering.side_effects.config import SideEffectsConfig
 from interp_lab.steering.trait_files import read_trait
 from interp_lab.steering.traits import contrast_of, is_file
-from interp_lab.steering.where import special_ids
 from interp_lab.tasks.contrast import Contrast
 from interp_lab.types import HookedModel
 
@@ -39,7 +39,7 @@ class Source:
     """How directions are made."""
 
     hooks: tuple[str, ...]
-    """Where activations are read: the layers that are compared, and where it is steered."""
+    """Where directions are made: at the layers that are compared, and where those come from that are steered."""
     method: Method = "mean_difference"
     read: Read = "last"
     batch_size: int = 64
@@ -50,6 +50,8 @@ class Source:
     """As `gates.fit_gate` takes it."""
     neutral: Path | None = None
     """Text that shows no trait, for models that were not trained on the grammar."""
+    only_read: tuple[str, ...] = ()
+    """Where activations are read and no direction is made: for a gate, or the middle between the sides of a clamp."""
 
     @property
     def needs_neutral(self) -> bool:
@@ -64,13 +66,21 @@ class Material:
     trait: str
     source: Source
     found: ContrastActivations
-    """Of the texts that make the direction."""
+    """Of the texts that make the direction, where directions are made."""
     pool: ContrastActivations | None
     """Of further texts, from which the direction is made again."""
     directions: Directions
     gate: Gate | None
     calibration: TraitPrompts
     report: TraitPrompts
+    only_read: ContrastActivations | None = None
+    """Of the texts that make the direction, where none is made."""
+
+    def sides(self, hook: str) -> tuple[Float[torch.Tensor, "example d"], Float[torch.Tensor, "other d"]]:
+        """Return the activations of either side of the texts that make the direction."""
+        there = self.found if hook in self.found.hooks or self.only_read is None else self.only_read
+        at = there.hooks.index(hook)
+        return there.positive[at], there.negative[at]
 
     def again(self, rows: Int[np.ndarray, " row"]) -> Directions:
         """Return the direction made from some of the further texts, as long as the full one at every hook point."""
@@ -117,16 +127,18 @@ def prepared(
     rows = np.arange(n_texts)
     found = _rows(read, rows[:n_full])
     calibration, report = _measured(model, trait, config, avoid | {*contrast.positive, *contrast.negative}, seed=seed)
-    return Material(
+    made = Material(
         trait=trait,
         source=source,
         found=found,
         pool=_rows(read, rows[n_full:]) if more else None,
         directions=directions_of(found, source.method),
-        gate=_gate(model, source, found, plain),
+        gate=None,
         calibration=calibration,
         report=report,
+        only_read=_only_read(model, contrast, source, rows[:n_full]),
     )
+    return replace(made, gate=_gate(model, made, plain))
 
 
 def _neutral(
@@ -137,14 +149,23 @@ def _neutral(
     return neutral_texts(model, trait, config.n_neutral, seed=seed, part="select", path=source.neutral)
 
 
-def _gate(model: HookedModel, source: Source, found: ContrastActivations, plain: NeutralTexts | None) -> Gate | None:
+def _only_read(
+    model: HookedModel, contrast: Contrast, source: Source, rows: Int[np.ndarray, " row"]
+) -> ContrastActivations | None:
+    if not source.only_read:
+        return None
+    read = contrast_activations(model, contrast, source.only_read, read=source.read, batch_size=source.batch_size)
+    return _rows(read, rows)
+
+
+def _gate(model: HookedModel, made: Material, plain: NeutralTexts | None) -> Gate | None:
     """Fit the gate of a trait, where it is steered first."""
+    source = made.source
     if source.gate is None or source.gate_hook is None:
         return None
     assert plain is not None, "a gate needs neutral text"
     hook = source.gate_hook
-    at = found.hooks.index(hook)
-    shown = torch.cat([found.positive[at], found.negative[at]])
+    shown = torch.cat(made.sides(hook))
     special = torch.tensor(special_ids(model), device=plain.tokens.device)
     tokens = capture(model, plain.tokens, [hook], mask=plain.mask)[hook][
         plain.mask & ~torch.isin(plain.tokens, special)
@@ -221,7 +242,11 @@ def vectors_of(material: Material) -> Float[np.ndarray, "hook d"]:
 def midpoint(
     material: Material, vectors: Float[torch.Tensor, "hook d"], hooks: Sequence[str]
 ) -> Float[torch.Tensor, " hook"]:
-    """Return the projection, on vectors at some hook points, of what lies midway between the two kinds of text."""
-    at = [material.found.hooks.index(hook) for hook in hooks]
-    middle = (material.found.positive[at].mean(1) + material.found.negative[at].mean(1)) / 2
+    """Return the projection of what lies midway between the two kinds of text, at hook points that are steered.
+
+    Args:
+        vectors: one for each hook point; it may have been made at another one.
+    """
+    sides = [material.sides(hook) for hook in hooks]
+    middle = torch.stack([(one.mean(0) + other.mean(0)) / 2 for one, other in sides])
     return (middle * torch.nn.functional.normalize(vectors, dim=-1)).sum(-1)

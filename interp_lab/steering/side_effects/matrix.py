@@ -1,13 +1,12 @@
 """The matrix: what each trait's direction does to every trait, beside random directions of the same length."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interp_lab.stats import (
     Intervals,
@@ -34,10 +33,12 @@ class Verdict(StrEnum):
     PUSHED = "odds moved"
     """Its answers stay, but their log odds move further than the margin: clear of random directions likewise."""
     LEFT_ALONE = "left alone"
-    """Its answers stay, and their log odds move no further than that."""
+    """Its answers stay, and their log odds: the whole interval of either lies within its margin."""
+    ANSWERS_STAY = "answers stay"
+    """Its answers stay; log odds are not shown to stay, nor to move further than under random directions (or there is
+    nothing to compare them with)."""
     NOT_TOLD = "not told"
-    """The interval of the answers reaches within the margin and beyond it, or no further than random directions do; or
-    they stay, log odds move, and there is nothing to compare these with."""
+    """The interval of the answers reaches within the margin and beyond it, or no further than random directions do."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Cell:
     versus_random: Interval
     """Effect (share) less the mean effect of random directions, whose spread counts."""
     p_adjusted: float
-    """Of that difference, corrected over the matrix."""
+    """Of that difference, corrected over all effects on other traits, or all on a direction's own: these are there to
+    be clear, and would make the others pass more easily."""
     odds_versus_random: Interval
     """The same in log odds (nats)."""
     odds_p_adjusted: float
@@ -78,17 +80,25 @@ class Cell:
             margin: of the change (share of the possible range).
             odds_margin: of the change in log odds (share of what the trait's own direction does).
         """
-        if -margin < self.effect.low and self.effect.high < margin:
-            apart = _clear(self.odds_versus_random, 0.0) and self.odds_random.excludes(self.log_odds.estimate)
-            if not apart or self.odds_p_adjusted >= ALPHA:
-                return Verdict.LEFT_ALONE
-            if math.isnan(self.of_own.estimate):
-                return Verdict.NOT_TOLD
-            return Verdict.PUSHED if _clear(self.of_own, odds_margin) else Verdict.LEFT_ALONE
+        if _within(self.effect, margin):
+            return self._of_odds(odds_margin)
         both = (self.effect, self.versus_random)
         same = self.effect.estimate * self.versus_random.estimate > 0
         apart = same and all(_clear(one, margin) for one in both) and self.random.excludes(self.effect.estimate)
         return Verdict.MOVED if apart and self.p_adjusted < ALPHA else Verdict.NOT_TOLD
+
+    def _of_odds(self, margin: float) -> Verdict:
+        """Return what is known of log odds where answers stay; NaN lies neither within the margin nor beyond it."""
+        if _within(self.of_own, margin):
+            return Verdict.LEFT_ALONE
+        apart = _clear(self.odds_versus_random, 0.0) and self.odds_random.excludes(self.log_odds.estimate)
+        moved = _clear(self.of_own, margin) and apart and self.odds_p_adjusted < ALPHA
+        return Verdict.PUSHED if moved else Verdict.ANSWERS_STAY
+
+
+def _within(interval: Interval, margin: float) -> bool:
+    """Whether a whole interval lies within a margin."""
+    return -margin < interval.low and interval.high < margin
 
 
 def _clear(interval: Interval, margin: float) -> bool:
@@ -101,12 +111,14 @@ def cells(measured: Sequence[OnTrait], *, level: float, seed: int) -> list[list[
 
     Raises: ValueError, as `stats.difference_from_several`.
     """
-    n_tests = sum(one.alone.shape[0] * one.alone.shape[1] for one in measured)
+    n_signs, n_traits = measured[0].alone.shape[:2]
+    own = np.tile(np.eye(len(measured), n_traits, dtype=bool), n_signs)
+    n_tests = int((~own).sum())
     units: tuple[Unit, ...] = ("share", "nats")
     found = [
         [_against_random(one, unit, n_tests=n_tests, level=level, seed=seed) for one in measured] for unit in units
     ]
-    adjusted = [benjamini_hochberg(np.stack([versus.p for versus in own])) for own in found]
+    adjusted = [_adjusted(np.stack([versus.p for versus in each]), own) for each in found]
     rows = []
     for nth, one in enumerate(measured):
         effects = [_intervals(_flat(one, unit), one, level=level, seed=seed) for unit in units]
@@ -124,6 +136,14 @@ def cells(measured: Sequence[OnTrait], *, level: float, seed: int) -> list[list[
             for place in range(effects[0].estimate.size)
         ])  # fmt: skip
     return rows
+
+
+def _adjusted(p: Float[np.ndarray, "trait site"], own: Bool[np.ndarray, "trait site"]) -> np.ndarray:
+    """Return p-values corrected over all effects on other traits, and over those of directions on their own."""
+    adjusted = np.empty_like(p)
+    for which in (own, ~own):
+        adjusted[which] = benjamini_hochberg(p[which])
+    return adjusted
 
 
 def _against_random(one: OnTrait, unit: Unit, *, n_tests: int, level: float, seed: int) -> PairedDifference:

@@ -8,7 +8,7 @@ import numpy as np
 from interp_lab.directions import Directions, Method, Read
 from interp_lab.experiment import Progress, Steps, silent
 from interp_lab.steering.gates import Kind
-from interp_lab.steering.setting import Setting
+from interp_lab.steering.setting import How, Setting
 from interp_lab.steering.side_effects.applied import Applying
 from interp_lab.steering.side_effects.config import SideEffectsConfig
 from interp_lab.steering.side_effects.cosines import Cosines, Other, cosines_of
@@ -66,9 +66,10 @@ def side_effects_of(
     applying = Applying(model, setting, named, given, memory_budget)
     layers = layer_hooks(named[0], config.layers, n_layers=int(model.cfg.n_layers))
     compared = tuple(dict.fromkeys([*layers, *named]))
+    hooks = tuple(dict.fromkeys([*compared, *_hooks(others)]))
     source = Source(
-        tuple(dict.fromkeys([*compared, setting.hooks[0], *_hooks(others)])), method, read, batch_size,
-        gate=_kind(setting), gate_hook=setting.hooks[0], gate_percentile=gate_percentile, neutral=neutral,
+        hooks, method, read, batch_size, gate=_kind(setting), gate_hook=setting.hooks[0],
+        gate_percentile=gate_percentile, neutral=neutral, only_read=_only_read(setting, hooks),
     )  # fmt: skip
     stable = config.traits[:1] if config.stable is None else config.stable
     steps = Steps(progress, 3 * len(config.traits) + 1 + (len(stable) if config.sizes else 0))
@@ -112,6 +113,12 @@ def _way(setting: Setting) -> str:
     """Return how directions are put in, in words."""
     gated = "" if setting.gate is None else f", {setting.gate} gate"
     return f"{setting.how} at {'+'.join(str(Site(hook)) for hook in setting.hooks)}, {setting.where}{gated}"
+
+
+def _only_read(setting: Setting, made_at: Sequence[str]) -> tuple[str, ...]:
+    """Return where activations are needed and no direction is made, as where everything that writes is steered."""
+    wanted = setting.hooks if setting.how is How.CLAMP else setting.hooks[:1] if setting.gate else ()
+    return tuple(hook for hook in wanted if hook not in made_at)
 
 
 def _kind(setting: Setting) -> Kind | None:

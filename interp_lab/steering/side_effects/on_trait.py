@@ -1,13 +1,12 @@
 """What every steering does to the prompts of one trait, prompt by prompt."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from interp_lab.steering.side_effects.stored import from_arrays, to_arrays
+from interp_lab.runs.fields import KeptFields
 
 Unit = Literal["share", "nats"]
 """Share of the possible range, or log odds."""
@@ -22,7 +21,7 @@ def share_of(log_odds: Float[np.ndarray, "*site"]) -> Float[np.ndarray, "*site"]
 
 
 @dataclass(frozen=True)
-class OnTrait:
+class OnTrait(KeptFields):
     """Log odds (nats) of the positive answer to each prompt of one trait, untouched and steered."""
 
     trait: str
@@ -65,15 +64,6 @@ class OnTrait:
         first, second = np.array(pairs_of(len(own))).T
         n_partners = self.with_random.shape[1]
         return self.change(self.with_random, unit) - own[first][:, None] - random[second][:, :n_partners]
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return its numbers and names, by name."""
-        return to_arrays(self, prefix)
-
-    @classmethod
-    def from_arrays(cls, prefix: str, arrays: Mapping[str, np.ndarray]) -> "OnTrait":
-        """Rebuild from what `arrays` returned."""
-        return cls(**from_arrays(cls, prefix, arrays))
 
 
 def pairs_of(n: int) -> list[tuple[int, int]]:

@@ -56,7 +56,8 @@ class SideEffects(SideEffectsFound):
     def metrics(self) -> dict[str, float]:
         """Return flat numbers.
 
-        `side_moved`, `side_odds_moved`, `side_left_alone`, `side_not_told` count cells of other traits by verdict;
+        `side_moved`, `side_odds_moved`, `side_left_alone`, `side_answers_stay` (and log odds, that is not known),
+        `side_not_told` count cells of other traits by verdict;
         `side_largest` is the largest mean change of another trait (share of the possible range, its size);
         `again_cosine_N` the mean cosine, with the full direction of the first trait, of directions made from N other
         pairs at the last layer compared.
@@ -67,6 +68,7 @@ class SideEffects(SideEffectsFound):
             "side_moved": float(told.count(Verdict.MOVED)),
             "side_odds_moved": float(told.count(Verdict.PUSHED)),
             "side_left_alone": float(told.count(Verdict.LEFT_ALONE)),
+            "side_answers_stay": float(told.count(Verdict.ANSWERS_STAY)),
             "side_not_told": float(told.count(Verdict.NOT_TOLD)),
             "side_largest": max(abs(cell.effect.estimate) for cell in away),
         }

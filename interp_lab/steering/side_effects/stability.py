@@ -1,20 +1,19 @@
 """How a direction and its effect depend on the number of pairs it is made from, and on the layer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from interp_lab.runs.fields import KeptFields
 from interp_lab.stats import mean_interval
 from interp_lab.steering.side_effects.cosines import cosine
 from interp_lab.steering.side_effects.on_trait import share_of
-from interp_lab.steering.side_effects.stored import from_arrays, to_arrays
 from interp_lab.types import UNMEASURED, Interval
 
 
 @dataclass(frozen=True)
-class Stability:
+class Stability(KeptFields):
     """Directions of one trait made again from fewer pairs, none of which made the full direction.
 
     Directions that are made again have the full one's length, so that the same coefficient is the same push.
@@ -62,15 +61,6 @@ class Stability:
         Pairs of one template are alike, so that the cosine of few pairs is lower or higher with the templates drawn.
         """
         return expected_cosine(n, float(self.noise[hook])) * expected_cosine(self.n_full, float(self.noise[hook]))
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return its numbers and names, by name."""
-        return to_arrays(self, prefix)
-
-    @classmethod
-    def from_arrays(cls, prefix: str, arrays: Mapping[str, np.ndarray]) -> "Stability":
-        """Rebuild from what `arrays` returned."""
-        return cls(**from_arrays(cls, prefix, arrays))
 
 
 def draws_of(n_pool: int, size: int, *, n_draws: int, seed: int) -> tuple[Int[np.ndarray, "draw row"], bool]:

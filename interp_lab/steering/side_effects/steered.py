@@ -14,6 +14,11 @@ from interp_lab.steering.side_effects.config import SideEffectsConfig
 from interp_lab.steering.side_effects.material import Material
 from interp_lab.steering.side_effects.on_trait import OnTrait, pairs_of, share_of
 
+NEAR = 0.02
+"""Of the aim (share of the range): near enough."""
+MOST_TRIED = 8
+"""Coefficients between those of the config that are tried for one trait."""
+
 
 def coefficients_of(
     applying: Applying,
@@ -32,16 +37,34 @@ def coefficients_of(
         elif one.trait in chosen:
             found.append((abs(chosen[one.trait]), True))
         else:
-            found.append(calibrated(config.coefficients, _both_ways(applying, one, config, told), aim=config.aim))
+            found.append(_sought(applying, one, config, told))
     coefficients, reached = zip(*found, strict=True)
     return np.array(coefficients), np.array(reached)
 
 
+def _sought(applying: Applying, material: Material, config: SideEffectsConfig, told: Progress) -> tuple[float, bool]:
+    """Return the coefficient at which a direction moves its own trait as far as is aimed for, and whether it does.
+
+    Effects do not rise evenly between the coefficients that are tried (least of all from 0 to the first): what is found
+    between two is tried in turn, and stands beside them for the next.
+    """
+    effects = dict(zip(config.coefficients, _both_ways(applying, material, config.coefficients, told), strict=True))
+    for _ in range(MOST_TRIED):
+        tried = sorted(effects)
+        coefficient, reached = calibrated(tried, np.array([effects[one] for one in tried]), aim=config.aim)
+        if not reached or coefficient in effects:
+            break
+        effects[coefficient] = _both_ways(applying, material, [coefficient], silent)[0]
+        if abs(effects[coefficient] - config.aim) < NEAR:
+            break
+    return coefficient, reached
+
+
 def _both_ways(
-    applying: Applying, material: Material, config: SideEffectsConfig, told: Progress
+    applying: Applying, material: Material, coefficients: Sequence[float], told: Progress
 ) -> Float[np.ndarray, " dose"]:
     """Return half the difference (share) between a direction put in and taken off, at each coefficient."""
-    doses = [sign * one for sign in applying.signs for one in config.coefficients]
+    doses = [sign * one for sign in applying.signs for one in coefficients]
     vectors, prompts = applying.of(material), material.calibration
     made = [applying.made(prompts, material, vectors, coefficient=dose) for dose in doses]
     _, values = applying.log_odds(prompts, made, told=told)

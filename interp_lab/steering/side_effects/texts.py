@@ -39,7 +39,8 @@ STABILITY_DOES_NOT_SHOW = (
     "What other templates would give: all texts are of the same ones. The dotted line is what the pairs of the full "
     "direction lead to expect if no two were more alike than others; it is rough where their gap is small beside the "
     "noise. Layers are compared at one coefficient, which is a longer vector in some than in "
-    "others; a layer with less effect there may have as much at another coefficient, and at another price."
+    "others; a layer with less effect there may have as much at another coefficient, and at another price. A gate, "
+    "where steering has one, is left out there."
 )
 
 
@@ -50,17 +51,33 @@ def summary(found: SideEffectsFound) -> str:
 
 def matrix_suggests(found: SideEffectsFound) -> str:
     """Return how directions were scaled, and which traits of others they move."""
-    weak = [trait for trait, reached in zip(found.traits, found.reached, strict=True) if not reached]
-    short = f" (that of {' and '.join(weak)} never gets there)" if weak else ""
-    given = [trait for trait, own in zip(found.traits, found.given, strict=True) if own]
-    kept = f"; the coefficient of {' and '.join(given)} was given" if given else ""
+    verdicts = _verdicts(found)
     return (
-        f"Way of steering: {found.setting}. Directions are scaled to change their own trait by {found.aim:g} of the "
-        f"possible range{short}{kept}. {_verdicts(found)[0].upper()}{_verdicts(found)[1:]}. Moved (framed) is a change "
-        f"beyond {found.margin:g} of the range, or of log odds beyond {found.odds_margin:.0%} of what the trait's own "
-        "direction does to them, and beyond random directions of the same length. Prompts neither made a direction "
-        "nor set a coefficient; intervals are over templates."
+        f"Way of steering: {found.setting}. {_scaled(found)} {verdicts[0].upper()}{verdicts[1:]}. Moved (framed) is a "
+        f"change beyond {found.margin:g} of the range, or of log odds beyond {found.odds_margin:.0%} of what the "
+        "trait's own direction does to them, and beyond random directions of the same length; left alone is one whose "
+        "whole interval lies within these. Prompts neither made a direction nor set a coefficient; intervals are over "
+        "templates."
     )
+
+
+def _scaled(found: SideEffectsFound) -> str:
+    """Return how far directions were meant to move their own trait, and how far they do on the prompts reported."""
+    sought = [trait for trait, given in zip(found.traits, found.given, strict=True) if not given]
+    given = [trait for trait in found.traits if trait not in sought]
+    short = [trait for trait, reached in zip(found.traits, found.reached, strict=True) if not reached]
+    told = f"The coefficient of {' and '.join(given)} is the one that was chosen. " if given else ""
+    ablated = len({cell.sign for cell in found.cells[0]}) == 1
+    if sought and not ablated:
+        never = f" (that of {' and '.join(short)} never gets there)" if short else ""
+        told += (
+            f"That of {' and '.join(sought)} was sought to change its own trait by {found.aim:g} of the range{never}. "
+        )
+    does = "; ".join(
+        f"{trait} " + ", ".join(f"{SIGNS[one.sign]}: {one.effect.estimate:+.2f}" for one in row if one.steered == nth)
+        for nth, (trait, row) in enumerate(zip(found.traits, found.cells, strict=True))
+    )
+    return f"{told}What each does to its own trait here: {does}."
 
 
 def _verdicts(found: SideEffectsFound) -> str:
@@ -76,10 +93,10 @@ def _verdicts(found: SideEffectsFound) -> str:
         f"{len(listed[verdict])} move {what}{_named(found, listed[verdict])}"
         for verdict, what in ((Verdict.MOVED, "answers"), (Verdict.PUSHED, "log odds alone"))
     ]
-    rest = (
-        f"{len(listed[Verdict.LEFT_ALONE])} leave the other trait alone, {len(listed[Verdict.NOT_TOLD])} are not told"
-    )
-    return f"of {len(away)} effects on other traits {', '.join(parts)}, {rest}"
+    stay = listed[Verdict.ANSWERS_STAY]
+    parts.append(f"{len(listed[Verdict.LEFT_ALONE])} leave the other trait alone")
+    parts.append(f"{len(stay)} leave its answers alone and may move its log odds{_named_odds(found, stay)}")
+    return f"of {len(away)} effects on other traits {', '.join(parts)}, {len(listed[Verdict.NOT_TOLD])} are not told"
 
 
 def _named(found: SideEffectsFound, cells: Sequence[tuple[str, Cell]]) -> str:
@@ -87,6 +104,17 @@ def _named(found: SideEffectsFound, cells: Sequence[tuple[str, Cell]]) -> str:
     largest = sorted(cells, key=lambda both: -abs(both[1].effect.estimate))[:MOST_NAMED]
     told = "; ".join(f"{SIGNS[one.sign]} {found.traits[one.steered]} on {on} {one.effect}" for on, one in largest)
     return f" ({told}{'; ...' if len(cells) > MOST_NAMED else ''})" if cells else ""
+
+
+def _named_odds(found: SideEffectsFound, cells: Sequence[tuple[str, Cell]]) -> str:
+    """Return the largest changes of log odds among some, as shares of those by the own direction, in brackets."""
+    known = [(on, one) for on, one in cells if np.isfinite(one.of_own.estimate)]
+    largest = sorted(known, key=lambda both: -abs(both[1].of_own.estimate))[:MOST_NAMED]
+    told = "; ".join(
+        f"{SIGNS[one.sign]} {found.traits[one.steered]} on {on} by {one.of_own} of what its own direction does"
+        for on, one in largest
+    )
+    return f" ({told}{'; ...' if len(known) > MOST_NAMED else ''})" if known else ""
 
 
 def interactions_suggest(found: SideEffectsFound) -> str:
@@ -134,12 +162,13 @@ def stability_suggests(found: SideEffectsFound) -> str:
 def _of_pairs(one: Stability, found: SideEffectsFound) -> str:
     place = len(one.hooks) - 1
     means = np.nanmean(one.to_full[:, :, place], axis=1)
-    enough = next((int(size) for size, mean in zip(one.sizes, means, strict=True) if mean >= CLOSE), None)
+    close = [bool((means[nth:] >= CLOSE).all()) for nth in range(len(means))]
+    enough = int(one.sizes[close.index(True)]) if any(close) else None
     least = over_draws(one.to_full[0, :, place], level=found.level, seed=found.seed)
-    told = "no number of pairs tried gives" if enough is None else f"{enough} pairs give"
+    told = f"no number tried gives {CLOSE:g}" if enough is None else f"from {enough} on it is {CLOSE:g} or more"
     return (
         f"{one.trait}, at {Site(one.hooks[place])}: {one.sizes[0]} pairs give a cosine of {least} with the direction "
-        f"of {one.n_full} others, and {told} {CLOSE:g} on average."
+        f"of {one.n_full} others; {told} on average."
     )
 
 

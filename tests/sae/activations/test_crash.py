@@ -267,7 +267,7 @@ class TestAnotherStore:
         told = []
 
         def meanwhile(*_):
-            with pytest.raises(StoreError, match="another process is writing to"):
+            with pytest.raises(StoreError, match="another writer of activations is at work in"):
                 write_store(model(), config(n_tokens=150), folder=tmp_path / "store", resume=True)
             told.append(True)
 

@@ -28,12 +28,13 @@ def config(**changes: Any) -> EvaluationConfig:
     return EvaluationConfig.from_mapping({**settings, **changes})
 
 
-def bundled(**text: Any) -> LoadedSae:
+def bundled(*, trained_in: str = "all", **text: Any) -> LoadedSae:
     """The bundled autoencoder, as if this text were known to have trained it; nothing is known, for no arguments."""
     sae = load_chosen(SaeChoice())
     assert sae.record is not None
     training = {name: value for name, value in sae.record.training.items() if name != "text"}
-    record = sae.record.model_copy(update={"training": training | ({"text": text} if text else {})})
+    training |= ({"text": text} if text else {}) | ({} if trained_in == "all" else {"fold": trained_in})
+    record = sae.record.model_copy(update={"training": training})
     return dataclasses.replace(sae, record=record)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from interp_lab import load_model
 from interp_lab.config import ConfigError
+from interp_lab.folds import visible
 from interp_lab.hooks import NonFiniteActivationError
 from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice
@@ -117,6 +118,31 @@ class TestTrainingText:
         sae = bundled(source="grammar", part=part, held_out_share=share)
         with pytest.raises(ValueError, match=f"was trained on part '{part}' of 'grammar'.*measure on part 'held_out'"):
             evaluate(model(), {"sae": sae}, sae.hook, config=config())
+
+    @pytest.mark.parametrize("part", ["all", "train", "held_out"])
+    def test_what_was_trained_on_in_one_fold_is_other_text_than_the_other_fold(self, part):
+        sae = bundled(source="grammar", part=part, held_out_share=0.1, trained_in="search")
+        with visible("held_out"):
+            assert known_of_training(sae, config().text) == "other text"
+
+    @pytest.mark.parametrize(("fold", "now"), [("search", "search"), ("search", "all"), ("all", "held_out")])
+    def test_a_fold_that_is_open_on_both_sides_divides_nothing(self, fold, now):
+        sae = bundled(source="grammar", part="all", held_out_share=0.1, trained_in=fold)
+        refused = pytest.raises(ValueError, match=f"fold '{fold}'.*fold '{now}'.*measure on part 'held_out'")
+        with visible(now), refused:
+            known_of_training(sae, config().text)
+
+    @pytest.mark.parametrize("trained_in", ["all", "search"])
+    def test_documents_that_are_cut_otherwise_are_not_divided(self, tmp_path, trained_in):
+        """A line that is measured on may stand in a paragraph that was trained on."""
+        path = tmp_path / "text.txt"
+        path.write_text("one\ntwo")
+        sae = bundled(source=str(path), part="train", held_out_share=0.1, trained_in=trained_in)
+        measured_on = TextConfig(source=str(path), part="held_out", held_out_share=0.1, unit="line")
+        with visible("held_out"):
+            with pytest.raises(ValueError, match="in the same documents, column 'text' and unit 'paragraph'"):
+                known_of_training(sae, measured_on)
+            assert known_of_training(sae, measured_on.model_copy(update={"unit": "paragraph"})) == "other text"
 
     def test_another_source_is_other_text(self):
         assert known_of_training(bundled(source="books.txt", part="all"), config().text) == "other text"

@@ -7,8 +7,9 @@ import torch
 
 from interp_lab.sae.activations import Labels
 from interp_lab.sae.features.config import DescribeConfig
+from interp_lab.sae.features.describe import joined
 from interp_lab.sae.features.events import events_of
-from interp_lab.sae.features.gathered import Gathered, gathering
+from interp_lab.sae.features.gathered import Gathered, gathered_from, gathering
 
 CONFIG = DescribeConfig(n_top=3, n_quantiles=3, per_quantile=2, before=3, after=2, seed=5)
 
@@ -34,10 +35,23 @@ class Drawn:
     def gathered(self, cuts: list[int], config: DescribeConfig = CONFIG) -> Gathered:
         """Everything in batches that end at these rows, which are ends of windows."""
         found = gathering(self.latents.shape[1], config)
-        for begin, end in zip([0, *cuts], [*cuts, len(self.tokens)], strict=True):
-            rows = slice(begin, end)
+        for rows in _between(cuts, len(self.tokens)):
             found.take(events_of(torch.from_numpy(self.latents[rows]), self.labels(rows)), seed=config.seed)
         return found
+
+    def joined(self, cuts: list[int], config: DescribeConfig = CONFIG) -> Gathered:
+        """The same, each batch gathered by itself, written down, read back, and joined."""
+        n_latents = self.latents.shape[1]
+        parts = []
+        for rows in _between(cuts, len(self.tokens)):
+            own = gathering(n_latents, config)
+            own.take(events_of(torch.from_numpy(self.latents[rows]), self.labels(rows)), seed=config.seed)
+            parts.append(gathered_from(own.arrays(), n_latents, config))
+        return joined(parts)
+
+
+def _between(cuts: list[int], n: int) -> list[slice]:
+    return [slice(begin, end) for begin, end in zip([0, *cuts], [*cuts, n], strict=True)]
 
 
 def drawn(n_windows: int = 12, length: int = 16, n_latents: int = 7, seed: int = 0) -> Drawn:

@@ -8,6 +8,7 @@ import pytest
 
 from interp_lab.claims import Grade
 from interp_lab.registry import load_result
+from interp_lab.runs.parts import make_parts
 from interp_lab.sae.features import FeatureStore, SaeFeatures, SaeFeaturesConfig
 from tests.sae.features.planted import model
 
@@ -53,6 +54,44 @@ class TestRun:
         again = SaeFeatures(CONFIG).measure(model())
         for name, values in run[0].arrays().items():
             np.testing.assert_array_equal(again.arrays()[name], values, err_msg=name)
+
+
+class TestParts:
+    """The pass over the text in sections, made one by one: the folder of one process, byte by byte."""
+
+    SECTIONS = SaeFeaturesConfig.from_mapping({"describe": {"n_tokens": 3000, "sections": 3, "text": {"seed": 1}}})
+
+    def test_joined_it_is_the_run_of_one_process(self, tmp_path):
+        SaeFeatures(self.SECTIONS).run(run_dir=tmp_path / "one")
+        experiment = SaeFeatures(self.SECTIONS)
+        work = experiment.divided(model())
+        parts = experiment.parts(work, model(), tmp_path / "parts")
+        for numbers in ([2], [0, 1]):
+            make_parts(work, parts, numbers)
+        experiment.of_parts(parts).run(run_dir=tmp_path / "joined")
+        one, joined = (sorted((tmp_path / run).rglob("*.parquet")) for run in ("one", "joined"))
+        assert [path.name for path in one] == [path.name for path in joined]
+        assert len(one) == 8
+        assert [path.read_bytes() for path in one] == [path.read_bytes() for path in joined]
+
+    def test_the_model_reads_the_section_alone(self, monkeypatch):
+        from interp_lab.sae.activations import reading
+
+        read, capture = [], reading.capture
+        monkeypatch.setattr(reading, "capture", lambda *given: read.append(len(given[1])) or capture(*given))
+        work = SaeFeatures(self.SECTIONS).divided(model())
+        n_windows = {}
+        for numbers in ([0], [1], [2], [0, 1, 2]):
+            read.clear()
+            list(work.make(numbers))
+            n_windows[len(numbers), numbers[0]] = sum(read)
+        whole = n_windows.pop((3, 0))
+        assert sum(n_windows.values()) == whole
+        assert max(n_windows.values()) < whole
+
+    def test_sections_need_an_end(self):
+        with pytest.raises(ValueError, match="sections=3 needs to know where the text ends; give n_tokens"):
+            SaeFeaturesConfig.from_mapping({"describe": {"n_tokens": None, "sections": 3}})
 
 
 class TestResult:

@@ -5,7 +5,7 @@ import pytest
 
 from interp_lab.sae.features.config import DescribeConfig
 from interp_lab.sae.features.events import mixed
-from interp_lab.sae.features.gathered import DRAWN_PER_BIN
+from interp_lab.sae.features.gathered import DRAWN_PER_BIN, gathering
 from interp_lab.sae.features.moments import EDGES
 from tests.oracles import features as oracle
 from tests.sae.features.drawn import CONFIG, drawn
@@ -14,9 +14,14 @@ DATA = drawn()
 CUTS = {"one batch": [], "windows": list(range(16, 192, 16)), "uneven": [32, 112, 128]}
 
 
-@pytest.fixture(params=CUTS.values(), ids=CUTS)
+WAYS = {**CUTS, **{f"joined, {name}": cuts for name, cuts in CUTS.items() if cuts}}
+
+
+@pytest.fixture(params=WAYS.items(), ids=WAYS)
 def found(request):
-    return DATA.gathered(request.param)
+    """One pass over batches, or a pass over each of them, joined: all that is tested here must be the same."""
+    name, cuts = request.param
+    return DATA.joined(cuts) if name.startswith("joined") else DATA.gathered(cuts)
 
 
 class TestMoments:
@@ -97,10 +102,12 @@ class TestSampled:
         np.testing.assert_array_equal(table.active.toarray(), DATA.latents)
         np.testing.assert_array_equal(table.token, DATA.tokens)
 
+    @pytest.mark.parametrize("gathered", [DATA.gathered, DATA.joined], ids=["one pass", "joined"])
     @pytest.mark.parametrize("cuts", CUTS.values(), ids=CUTS)
-    def test_a_small_budget_holds_the_same_tokens_whatever_the_batches(self, cuts):
+    def test_a_small_budget_holds_the_same_tokens_whatever_the_batches(self, cuts, gathered):
         config = DescribeConfig.from_mapping({**CONFIG.as_dict(), "sample_bytes": 3000})
-        held = DATA.gathered(cuts, config).sampled
+        held = gathered(cuts, config).sampled
+        assert held.halvings == DATA.gathered([], config).sampled.halvings
         assert held.n_bytes <= 3000
         assert held.halvings > 0
         draw = np.broadcast_to(mixed(config.seed, DATA.documents, DATA.places), DATA.tokens.shape)
@@ -151,3 +158,20 @@ def test_memory_does_not_grow_with_the_text():
     short, long = drawn(12).gathered([], config), drawn(120).gathered([], config)
     assert short.n_bytes - short.sampled.n_bytes == long.n_bytes - long.sampled.n_bytes
     assert max(short.sampled.n_bytes, long.sampled.n_bytes) <= 20_000
+
+
+class TestJoining:
+    @pytest.mark.parametrize("cuts", [cuts for cuts in CUTS.values() if cuts], ids=[k for k, v in CUTS.items() if v])
+    def test_leaves_every_array_as_one_pass_does(self, cuts):
+        """Sums of these values are exact, so that even their last bits agree."""
+        one, other = DATA.gathered(cuts).arrays(), DATA.joined(cuts).arrays()
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+    def test_an_empty_section_changes_nothing(self):
+        whole, nothing = DATA.gathered([]), gathering(DATA.latents.shape[1], CONFIG)
+        nothing.join(whole)
+        nothing.join(gathering(DATA.latents.shape[1], CONFIG))
+        for name, value in DATA.gathered([]).arrays().items():
+            np.testing.assert_array_equal(value, nothing.arrays()[name], err_msg=name)

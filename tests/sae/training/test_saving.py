@@ -10,13 +10,14 @@ import torch
 from sae_lens import SAE, JumpReLUSAE, JumpReLUSAEConfig, TopKSAE, TopKSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 
-from interp_lab.identity import ModelIdentity, WeightProcessing
+from interp_lab.identity import ModelIdentity, WeightProcessing, steps_seen_at
 from interp_lab.models import declare_identity
 from interp_lab.runs import RunError
+from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.training import HeldOut, load_sae, save_sae, train_saes
 from interp_lab.sae.training.dead import diagnose
 from interp_lab.sae.training.loading import _processing_of
-from interp_lab.sae.training.record import RECORD, steps_seen_at
+from interp_lab.sae.training.record import RECORD
 from interp_lab.types import Codec
 from tests.sae.training.sources import HOOK, TINY, MemorySource, sparse_sums
 from tests.sae.training.test_loop import ARCHITECTURES, config, sae_config
@@ -90,6 +91,12 @@ class TestSaveSae:
         assert ModelIdentity.from_dict(record.model) == TINY
         assert record.provenance["versions"]["sae-lens"]
         assert record.dead["criterion"] == "no activation in more than 10 batches of 64 tokens"
+
+    def test_names_the_fold_that_was_read_if_it_was_one(self, trained, tmp_path):
+        for fold in ("all", "search"):
+            save_sae(trained["topk"], tmp_path / fold, text=TextConfig(part="train"), fold=fold)
+        read = [load_sae(tmp_path / fold).record.training for fold in ("all", "search")]
+        assert [one.get("fold") for one in read] == [None, "search"]
 
     def test_again_into_the_same_folder_is_allowed_for_the_same_only(self, folder, trained):
         save_sae(trained["topk"], folder, context_size=32, prepend_bos=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interp_lab.steering.generated import GeneratedConfig
-from interp_lab.steering.generated.lexicon import Lexicon, balance, lexicon_of, lexicon_shares, words_of
+from interp_lab.steering.generated.lexicon import Lexicon, balance, lexicon_of, lexicon_shares, marks, words_of
 from interp_lab.steering.generated.repetition import distinct, repeated, repetition
 
 OWN = Lexicon(frozenset({"great", "loved"}), frozenset({"awful"}))
@@ -46,6 +46,15 @@ class TestLexicon:
     def test_no_word_is_on_both_sides(self):
         with pytest.raises(ValueError, match="'awful' is counted for both sides"):
             OWN.with_words(["awful"], [])
+
+
+class TestMarks:
+    @pytest.mark.parametrize(
+        ("answer", "told"),
+        [(" great", ["great"]), (" Yes,", ["yes"]), (" A", []), ("(B)", []), (" would avoid", []), ("!", [])],
+    )
+    def test_are_answers_of_one_word(self, answer, told):
+        assert marks(answer) == told
 
 
 class TestRepetition:

@@ -8,6 +8,7 @@ import torch
 
 from interp_lab.decoding import DecodingSettings, decode
 from interp_lab.steering.generated import Generated, GeneratedConfig, Subject, generated_of
+from interp_lab.steering.generated.measured import _openings, _settings
 from interp_lab.steering.generated.tables import short_names
 from interp_lab.steering.generated.writing import written
 from interp_lab.steering.prompts import prompts_of
@@ -163,6 +164,80 @@ class TestMeasured:
         assert (np.abs(made.values["lexicon"][0]) == 1).mean() > 0.9
 
 
+class TestByHand:
+    """Four openings of two templates; the unsteered model writes nothing of either side."""
+
+    @pytest.fixture(scope="class")
+    def one(self):
+        values = np.zeros((22, 4))
+        values[1] = 0.2, 0.4, 0.6, 0.8
+        values[2:] = np.linspace(-1.0, 1.0, 20)[:, None]
+        measured = dict.fromkeys(("lexicon", "touched", "first"), values + 3.0) | {"fluency": values - 7.0}
+        return Generated(
+            "made", ("add +1 drawn at 2, all",), 20, ("a", "b", "c", "d"), tuple("xxyy"),
+            tuple((f"text {row}",) * 4 for row in range(22)), measured, 0.9,
+        )  # fmt: skip
+
+    def test_intervals_resample_templates(self, one):
+        # two templates with means 0.3 and 0.7: Student with one degree of freedom (6.3138), standard error 0.2
+        found = one.interval(one.changes("lexicon")[0])
+        assert found.n_clusters == 2
+        assert (found.low, found.high) == pytest.approx((0.5 - 6.3138 * 0.2, 0.5 + 6.3138 * 0.2), abs=1e-3)
+
+    def test_the_band_leaves_out_as_much_on_either_side(self, one):
+        # 20 means evenly from -1 to 1: a twentieth of the way from either end
+        band = one.random_interval("lexicon", 0)
+        assert (band.low, band.high) == pytest.approx((-0.9, 0.9))
+
+    def test_evidence_is_asked_of_templates_and_beyond_the_margin(self, one):
+        compared = one.compared(margin=0.25)
+        assert compared.margin == 0.25
+        assert compared.clusters == tuple("xxyy")
+
+    def test_p_is_by_rank_among_the_random_directions(self, one):
+        # the setting moves the lexicon by 0.5 on average; of 20 means evenly from -1 to 1 ten are at least as large
+        assert one.random_p(0) == pytest.approx(11 / 21)
+
+    def test_texts_say_what_the_setting_did_and_not_what_there_was(self, one):
+        (section,) = one.sections()
+        assert "fluency +0.50 [" in section.suggests, "a change, from -7 to -6.5"
+        assert "350% of the tokens read" in section.suggests, "of the setting: 3 and a half, not the 3 of the unsteered"
+        table = section.tables["continuations, side by side"]
+        assert table.loc[0].tolist() == ["a", "text 0", "text 1", "text 2"], "unsteered, the setting, a random one"
+
+
+class TestOpenings:
+    def test_none_is_longer_than_its_prompt(self, prompts):
+        config = CONFIG.overlaid({"opening": 40, "n_prompts": 8})
+        rows, given = _openings(prompts.rows(np.r_[0:8]), config)
+        assert rows.tolist() == list(range(8))
+        assert [len(one) for one in given] == (prompts.last[:8] + 1).tolist()
+
+    def test_of_several_alike_the_first_is_taken(self, prompts):
+        twice = prompts.rows(np.r_[0:6, 0:6])
+        assert _openings(twice, CONFIG.overlaid({"opening": None}))[0].tolist() == list(range(6))
+
+    def test_what_is_written_ends_with_the_context(self):
+        made = _settings(organism(), [(1,) * 8], CONFIG.overlaid({"max_new_tokens": 1000}))
+        assert made[0].max_new_tokens == int(organism().cfg.n_ctx) - 8
+
+    def test_each_opening_has_luck_of_its_own(self):
+        assert [one.seed for one in _settings(organism(), [(1,) * 8] * 3, CONFIG)] == [1, 2, 3]
+
+
+class TestAudit:
+    def test_what_acts_only_on_what_is_written_does_not_steer_the_first_token(self, prompts):
+        """From the eighth token on: of a prompt of seven nothing is touched before a token is written."""
+        given = [tuple(row[:7].tolist()) for row in prompts.tokens[:2]]
+        late = subject(setting(where="from 7", hooks=(HOOK, LATER)), scale=60.0)
+        found = written(
+            organism(), given, [late, late], [DecodingSettings(max_new_tokens=4, stop_tokens=())] * 2, rows_at_once=8
+        )
+        assert found.first.tolist() == [0.0, 0.0]
+        assert found.touched.tolist() == pytest.approx([3 / 10] * 2)
+        assert found.norm.tolist() == pytest.approx([60.0] * 2, rel=1e-4), "the mean over both hook points"
+
+
 class TestAsAPart:
     def test_is_rebuilt_from_its_arrays(self, found):
         again = Generated.from_arrays("written", found.arrays("written"))
@@ -222,6 +297,11 @@ class TestBadInput:
     def test_too_few_openings(self, prompts):
         with pytest.raises(ValueError, match="3 different openings, and it takes 4"):
             generated_of(organism(), prompts.rows(np.arange(3)), SUBJECTS[:1], CONFIG)
+
+    def test_answers_that_are_no_words(self, prompts):
+        lettered = replace(prompts, trait="x.jsonl", positive=((),) * 24, negative=((),) * 24)
+        with pytest.raises(ValueError, match="no word tells the sides"):
+            generated_of(organism(), lettered, SUBJECTS[:1], CONFIG)
 
     def test_a_classifier_that_says_too_little(self, prompts):
         with pytest.raises(ValueError, match="the classifier gave"):

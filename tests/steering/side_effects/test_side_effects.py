@@ -6,14 +6,18 @@ import pytest
 import torch
 
 from interp_lab.config import ConfigError
-from interp_lab.directions import Directions
+from interp_lab.directions import Directions, contrast_activations
+from interp_lab.hooks import capture
+from interp_lab.interventions import applied
 from interp_lab.models import identity_of, load_model
 from interp_lab.steering.prompts import prompts_of
 from interp_lab.steering.setting import How, Setting
 from interp_lab.steering.side_effects import SideEffects, SideEffectsConfig, material, side_effects_of
+from interp_lab.steering.side_effects.applied import Applying
 from interp_lab.steering.side_effects.material import Source, distinct, prepared
 from interp_lab.steering.side_effects.measuring import layer_hooks
 from interp_lab.steering.side_effects.on_trait import share_of
+from interp_lab.steering.traits import contrast_of
 from interp_lab.tasks.contrast import Contrast
 
 HOOK = "blocks.2.hook_resid_post"
@@ -63,6 +67,8 @@ class TestMaterial:
 
         monkeypatch.setattr(material, "prompts_of", recorded)
         one = prepared(model, "register", Source((HOOK,)), SMALL, again=False, seed=0)
+        contrast = distinct(contrast_of("register", SMALL.n_pairs, seed=0, reserved=False))
+        assert {*contrast.positive, *contrast.negative} <= avoided[0], "nor what makes a direction"
         assert set(one.calibration.texts) <= avoided[1]
         assert avoided[0] < avoided[1]
 
@@ -131,7 +137,7 @@ class TestFound:
 
     def test_verdicts_are_counted_once(self, found):
         told = found.metrics()
-        counts = [told[f"side_{name}"] for name in ("moved", "odds_moved", "left_alone", "not_told")]
+        counts = [told[f"side_{name}"] for name in ("moved", "odds_moved", "left_alone", "answers_stay", "not_told")]
         assert sum(counts) == 2 * 2  # two directions, either way, on the other trait
 
 
@@ -168,6 +174,34 @@ class TestOtherSettings:
         assert gated.cell("register", "register").effect.low > 0.1
         across = [abs(one.cell("sentiment", "register").log_odds.estimate) for one in (gated, found)]
         assert across[0] < across[1] / 2
+
+    def test_everything_that_writes_is_steered_behind_a_gate_at_the_first(self, model):
+        """At the embedding the last tokens of partners are the same, and no direction can be made there."""
+        hooks = ("blocks.0.hook_resid_pre", "blocks.0.hook_attn_out", "blocks.0.hook_mlp_out")
+        config = SMALL.overlaid({"sizes": []})
+        found = side_effects_of(
+            model, Setting("any", hooks, How.ABLATE, 1.0, "all", "projection"), config=config, read_at=(HOOK,) * 3
+        )
+        assert found.cosines.hooks == ("blocks.1.hook_resid_post", HOOK)
+        assert np.isfinite(found.measured[0].alone).all()
+
+    def test_a_clamp_sets_the_middle_where_it_acts_not_where_the_direction_was_made(self, model):
+        steered = "blocks.1.hook_attn_out"
+        one = prepared(model, "sentiment", Source((HOOK,), only_read=(steered,)), SMALL, again=False, seed=0)
+        assert one.directions.hooks == (HOOK,)
+        vectors = one.directions.vectors
+        contrast = distinct(contrast_of("sentiment", SMALL.n_pairs, seed=0, reserved=False))
+        read = contrast_activations(model, contrast, (steered,))
+        middle = (read.positive[0].mean(0) + read.negative[0].mean(0)) / 2
+        unit = vectors[0] / vectors[0].norm()
+        assert float(material.midpoint(one, vectors, (steered,))) == pytest.approx(float(middle @ unit), abs=1e-4)
+
+        applying = Applying(model, Setting("any", (steered,), How.CLAMP, 0.0, "all"), (HOOK,), {})
+        made = applying.made(one.report, one, vectors, coefficient=0.0)
+        with torch.no_grad(), applied(model, made):
+            after = capture(model, one.report.tokens, [steered], mask=one.report.mask)[steered]
+        along = after[torch.arange(len(one.report)), one.report.last] @ unit
+        assert along.tolist() == pytest.approx([float(middle @ unit)] * len(one.report), abs=1e-3)
 
     def test_hook_points_stand_for_layers(self):
         assert layer_hooks("blocks.2.hook_mlp_out", None, n_layers=2) == (

@@ -10,7 +10,7 @@ from interp_lab.experiment import Steps, silent
 from interp_lab.steering.setting import How, Setting
 from interp_lab.steering.side_effects.applied import calibrated
 from interp_lab.steering.side_effects.matrix import Verdict, cells
-from interp_lab.steering.side_effects.steered import coefficients_of, on_trait
+from interp_lab.steering.side_effects.steered import NEAR, coefficients_of, on_trait
 from tests.steering.side_effects import planted
 from tests.steering.side_effects.planted import FIRST, ORTHOGONAL, OVERLAPPING, PRODUCT, N, axes
 
@@ -141,6 +141,24 @@ class TestCoefficients:
         config = planted.config(coefficients=[0.5, 0.6, 2.0])
         found, reached = coefficients_of(planted.applying(made), [one], config, {}, steps=Steps(silent, 1))
         assert found[0] == pytest.approx(np.arctanh(0.5), abs=2e-3)
+        assert reached[0]
+
+    def test_between_doses_far_apart_are_looked_for_in_turn(self):
+        """The chord from 0 to tanh(4) meets the aim at 2.0, where the trait is at 0.96."""
+        made = planted.model()
+        one = planted.material(made, "first", axes(2.0), answers=1)
+        found, reached = coefficients_of(
+            planted.applying(made), [one], planted.config(coefficients=[4.0]), {}, steps=Steps(silent, 1)
+        )
+        assert np.tanh(found[0]) == pytest.approx(0.5, abs=NEAR)
+        assert reached[0]
+
+    def test_are_found_on_prompts_of_their_own(self):
+        """Those that are reported have the other trait's answers here, which this direction does not move."""
+        made = planted.model()
+        one = replace(planted.material(made, "first", axes(2.0), answers=1), report=planted.prompts("second", 3))
+        found, reached = coefficients_of(planted.applying(made), [one], planted.config(), {}, steps=Steps(silent, 1))
+        assert np.tanh(found[0]) == pytest.approx(0.5, abs=NEAR)
         assert reached[0]
 
     def test_that_are_given_are_kept_as_sizes(self):

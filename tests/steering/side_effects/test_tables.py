@@ -73,5 +73,6 @@ def test_effects_on_other_traits_are_counted_and_the_largest_named(found):
     suggests = found.sections()[0].suggests
     assert "Of 4 effects on other traits 2 move answers (" in suggests
     assert "+ first on second 0.537 [0.537, 0.537]; - first on second -0.537 [-0.537, -0.537]" in suggests
-    assert "2 leave the other trait alone, 0 are not told" in suggests
+    assert "2 leave the other trait alone, 0 leave its answers alone and may move" in suggests
+    assert "What each does to its own trait here: first +: +0.76, -: -0.76; second +: +0.83, -: -0.83." in suggests
     assert found.metrics()["side_largest"] == pytest.approx(np.tanh(0.6))

@@ -1,0 +1,1 @@
+"""Applications with pages of their own, on this machine only."""

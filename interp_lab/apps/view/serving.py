@@ -1,0 +1,55 @@
+"""The server: on the loopback interface, until it is interrupted."""
+
+import errno
+import socket
+
+import uvicorn
+
+from interp_lab.apps.view.app import view_app
+from interp_lab.apps.view.guard import HOST
+from interp_lab.apps.view.library import Library
+
+_GRACE = 2
+"""Seconds that answers have to end in once the server is interrupted."""
+
+
+def listening(port: int | None = None) -> socket.socket:
+    """Return a socket that listens on this machine only.
+
+    Args:
+        port: a free one by default.
+
+    Raises: ValueError, if the port is taken, or not for everyone to use.
+    """
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((HOST, port or 0))
+        made.listen()
+    except OSError as error:
+        made.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        why = "is taken" if error.errno == errno.EADDRINUSE else "may not be used"
+        raise ValueError(f"port {port} {why}; leave --port away, and a free one is taken") from error
+    return made
+
+
+def serve(library: Library, listener: socket.socket) -> None:
+    """Answer until the process is interrupted.
+
+    Raises: KeyboardInterrupt, on Ctrl-C, once the answers under way have ended; on SIGTERM what its handler raises.
+    """
+    app = view_app(library, port=listener.getsockname()[1])
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=_GRACE,
+    )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])

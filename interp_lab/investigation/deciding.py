@@ -1,0 +1,152 @@
+"""What becomes of each hypothesis: its claim on held-out examples, corrected over all hypotheses together."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from interp_lab.claims import Claim, Evidence, Grade
+from interp_lab.hypotheses import Hypothesis
+from interp_lab.investigation.found import Decided
+from interp_lab.stats import benjamini_hochberg
+from interp_lab.types import Interval
+
+CONFIRM, BESIDE = "confirm", "confirm-beside"
+"""Folders of the tests within that of the investigation, one run for each step."""
+_KINDS = ("effect", "replication")
+"""Of evidence; those of all hypotheses are one family each."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a test says of one hypothesis, before anything is corrected."""
+
+    claim: Claim | None
+    why: str
+    """Why there is no claim; empty if there is one."""
+
+
+def decide(
+    hypotheses: Sequence[Hypothesis], tests: Mapping[str, Any], *, fdr: float, beside: str | None = None
+) -> tuple[Decided, ...]:
+    """Return what the tests make of all hypotheses.
+
+    A p-value of a test is corrected within it already, so it is never below the raw one: corrected again over all
+    hypotheses, the false discovery rate is kept, on the safe side. What a test did not ask counts as p = 1, in
+    the model beside as well: which hypotheses there is nothing to ask of is seen on the held-out examples themselves.
+
+    Args:
+        tests: results by folder, `confirm/STEP` and `confirm-beside/STEP`; one that is missing was not asked.
+        beside: the other model.
+    """
+    own = corrected([_answer(one, tests.get(f"{CONFIRM}/{one.step}")) for one in hypotheses], fdr=fdr)
+    other: Sequence[Answer] = [Answer(None, "")] * len(hypotheses)
+    if beside is not None:
+        results = [tests.get(f"{BESIDE}/{one.step}") for one in hypotheses]
+        other = corrected(
+            [_answer(one, result, model=beside) for one, result in zip(hypotheses, results, strict=True)], fdr=fdr
+        )
+    return tuple(
+        Decided(
+            one, answer.claim, answer.why or _why(answer.claim, len(hypotheses)), f"{CONFIRM}/{one.step}", away.claim
+        )
+        for one, answer, away in zip(hypotheses, own, other, strict=True)
+    )
+
+
+def corrected(answers: Sequence[Answer], *, fdr: float) -> list[Answer]:
+    """Correct the p-values of effects over all answers, and those of replications over all answers."""
+    if not answers:
+        return []
+    p = {kind: benjamini_hochberg(np.array([_p(one.claim, kind) for one in answers])) for kind in _KINDS}
+    return [
+        one if one.claim is None else replace(one, claim=_with_p(one.claim, {k: float(p[k][nth]) for k in _KINDS}, fdr))
+        for nth, one in enumerate(answers)
+    ]
+
+
+def _p(claim: Claim | None, kind: str) -> float:
+    evidence: Evidence | None = None if claim is None else getattr(claim, kind)
+    return 1.0 if evidence is None else evidence.p_adjusted
+
+
+def _with_p(claim: Claim, p: Mapping[str, float], fdr: float) -> Claim:
+    there = {kind: getattr(claim, kind) for kind in p if getattr(claim, kind) is not None}
+    evidence: dict[str, Any] = {kind: replace(one, p_adjusted=p[kind]) for kind, one in there.items()}
+    return replace(claim, alpha=fdr, **evidence)
+
+
+def _answer(hypothesis: Hypothesis, result: Any, *, model: str | None = None) -> Answer:  # noqa: ANN401 - a Result
+    """Return what a test says.
+
+    Args:
+        model: that it was made in, if that is not the hypothesis's own.
+    """
+    if result is None:
+        return Answer(None, "The test could not be made.")
+    claims = {claim.statement: claim for claim in result.claims()}
+    found = next((claims[said] for said in _wordings(hypothesis, model) if said in claims), None)
+    not_asked = getattr(result, "not_asked", None)
+    if found is None or found.effect is None:
+        asked = f"The test could not ask: {not_asked}." if not_asked else (
+            "The test does not make this statement: the effect turned its sign, or was not measured."
+        )  # fmt: skip
+        return Answer(None, asked)
+    seen, before = found.effect.effect, hypothesis.observed.estimate
+    if (seen.high < 0 < before) or (before < 0 < seen.low):
+        return Answer(None, f"The effect turned its sign: {_told(found.effect.effect, found.effect.unit)}.")
+    if model is not None:
+        return Answer(found, "")
+    there = {kind: getattr(found, kind) for kind in _KINDS if getattr(found, kind) is not None}
+    stated: dict[str, Any] = {kind: replace(one, margin=hypothesis.margin) for kind, one in there.items()}
+    return Answer(replace(found, **stated), "")
+
+
+def _wordings(hypothesis: Hypothesis, model: str | None) -> list[str]:
+    """Return how the statement may read in a model: its own name may stand in it as that of a task as well."""
+    own = str(hypothesis.config.get("model"))
+    if model is None:
+        return [hypothesis.statement]
+    parts = re.split(rf"(?<![\w./-]){re.escape(own)}(?![\w/-])", hypothesis.statement)
+    choices = product((model, own), repeat=len(parts) - 1)
+    return ["".join(word for pair in zip(parts, (*chosen, ""), strict=True) for word in pair) for chosen in choices]
+
+
+def _why(claim: Claim | None, n: int) -> str:
+    """Return in a sentence or two what decided it."""
+    assert claim is not None, "who has no claim has a reason"
+    assert claim.effect is not None, "as above"
+    effect = claim.effect
+    told = _told(effect.effect, effect.unit)
+    if claim.grade >= Grade.CAUSAL:
+        again = "; also on held-out templates" if claim.grade >= Grade.REPLICATED else _not_replicated(claim)
+        return (
+            f"The effect is {told}, {_told(effect.versus_control, effect.unit)} beyond {effect.control}, "
+            f"p = {effect.p_adjusted:.2g} over {n} hypotheses{again}."
+        )
+    missing = [
+        f"{what} {_told(interval, effect.unit)} does not lie beyond {effect.margin:.3g}"
+        for what, interval in (
+            ("the effect", effect.effect),
+            ("its difference from the control", effect.versus_control),
+        )
+        if not (interval.low > effect.margin or interval.high < -effect.margin)
+    ]
+    if effect.p_adjusted >= claim.alpha:
+        missing.append(f"p = {effect.p_adjusted:.2g} over {n} hypotheses is not below {claim.alpha:g}")
+    said = "; ".join(missing) or f"effect and difference from the control lie on two sides: {told}"
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _not_replicated(claim: Claim) -> str:
+    if claim.replication is None:
+        return "; not tested on held-out templates"
+    away = claim.replication
+    return f"; not clear on held-out templates: {_told(away.effect, away.unit)}, p = {away.p_adjusted:.2g}"
+
+
+def _told(interval: Interval, unit: str) -> str:
+    return f"{interval.estimate:.3g} [{interval.low:.3g}, {interval.high:.3g}] {unit}"

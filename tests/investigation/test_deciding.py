@@ -1,0 +1,167 @@
+"""What becomes of hypotheses: by numbers that were worked out by hand."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from interp_lab.claims import Claim, Grade, Split
+from interp_lab.hypotheses import Hypothesis
+from interp_lab.investigation.deciding import decide
+from interp_lab.types import Interval
+from tests.investigation.coins import evidence
+
+
+@dataclass
+class Said:
+    made: list[Claim]
+    not_asked: str | None = None
+
+    def claims(self):
+        return self.made
+
+
+def hypothesis(statement, *, step="toss", nth=1, estimate=1.0, model="organism"):
+    return Hypothesis(
+        id=f"H{nth}", statement=statement, component="x", step=step, experiment="coins", config={"model": model},
+        observed=Interval(estimate, estimate - 0.1, estimate + 0.1), unit="logits", margin=0.05, n_examples=24,
+        refuted_if="never", uncertain="",
+    )  # fmt: skip
+
+
+def claim(statement, p=0.001, *, value=1.0, again=None):
+    away = None if again is None else evidence(value, again, Split.HELD_OUT)
+    return Claim(statement, "seen", evidence(value, p, Split.REPORT), away)
+
+
+def decided(*pairs, **named):
+    """Decide pairs of a statement and its claim, each in a test of its own."""
+    hypotheses = [hypothesis(statement, step=f"s{nth}", nth=nth) for nth, (statement, _) in enumerate(pairs)]
+    tests = {f"confirm/s{nth}": Said([] if made is None else [made]) for nth, (_, made) in enumerate(pairs)}
+    return decide(hypotheses, tests, fdr=0.05, **named)
+
+
+class TestOneCorrectionOverAll:
+    def test_of_effects(self):
+        """p 0.01, 0.02, 0.04, 0.5 of four: times 4/1, 4/2, 4/3, 4/4: 0.04, 0.04, 0.0533, 0.5."""
+        found = decided(*((f"{p}", claim(f"{p}", p)) for p in (0.01, 0.02, 0.04, 0.5)))
+        assert [one.claim.effect.p_adjusted for one in found] == pytest.approx([0.04, 0.04, 0.16 / 3, 0.5])
+        assert [one.holds for one in found] == [True, True, False, False]
+
+    def test_what_was_not_stated_counts_as_tested(self):
+        """Of two with p 0.03, one alone: 0.06 where the other was not found, and not 0.03."""
+        found = decided(("a", claim("a", 0.03)), ("b", None))
+        assert found[0].claim.effect.p_adjusted == pytest.approx(0.06)
+        assert not found[0].holds
+
+    def test_in_the_model_beside_what_could_not_be_asked_counts_as_well(self):
+        """Of two with p 0.03 there, one alone: 0.06, whether the other was refused or had no behaviour to ask about."""
+        hypotheses = [hypothesis("a in organism", step="s0"), hypothesis("b in organism", step="s1", nth=2)]
+        own = {f"confirm/s{nth}": Said([claim(f"{name} in organism")]) for nth, name in enumerate("ab")}
+        asked = {"confirm-beside/s0": Said([claim("a in tuned", 0.03)])}
+        for other in ({}, {"confirm-beside/s1": Said([], "the corruption costs nothing")}):
+            found = decide(hypotheses, {**own, **asked, **other}, fdr=0.05, beside="tuned")
+            assert found[0].beside.effect.p_adjusted == pytest.approx(0.06)
+            assert found[1].beside is None
+
+    def test_of_replications_apart(self):
+        found = decided(("a", claim("a", again=0.01)), ("b", claim("b", again=0.2)), ("c", claim("c")))
+        assert [one.claim.replication and one.claim.replication.p_adjusted for one in found] == [
+            pytest.approx(0.03), pytest.approx(0.3), None,
+        ]  # fmt: skip
+        assert [one.grade for one in found] == [Grade.REPLICATED, Grade.CAUSAL, Grade.CAUSAL]
+
+    def test_the_same_over_tests_of_several_steps_and_of_one(self):
+        """Which test a hypothesis comes from is no matter."""
+        two = [hypothesis("a", nth=1), hypothesis("b", nth=2)]
+        together = decide(two, {"confirm/toss": Said([claim("a", 0.03), claim("b", 0.04)])}, fdr=0.05)
+        apart = decided(("a", claim("a", 0.03)), ("b", claim("b", 0.04)))
+        assert [one.claim for one in together] == [one.claim for one in apart]
+        assert [one.claim.effect.p_adjusted for one in apart] == pytest.approx([0.04, 0.04])
+
+
+class TestRefuted:
+    def test_where_the_sign_turns_and_with_it_the_sentence(self):
+        (found,) = decided(("it raises", claim("it lowers", value=-1.0)))
+        assert (found.claim, found.grade, found.holds) == (None, None, False)
+        assert "does not make this statement: the effect turned its sign" in found.why
+
+    def test_where_the_sign_turns_and_the_sentence_does_not(self):
+        (found,) = decided(("it matters", claim("it matters", value=-1.0)))
+        assert found.claim is None
+        assert found.why == "The effect turned its sign: -1 [-1.1, -0.9] logits."
+
+    def test_where_nothing_is_left_of_it_with_its_numbers(self):
+        """-0.05 +- 0.1 is no other sign; it is no effect."""
+        (found,) = decided(("it matters", claim("it matters", value=-0.05)))
+        assert found.grade is Grade.DESCRIPTIVE
+        assert "The effect -0.05 [-0.15, 0.05] logits does not lie beyond 0.05" in found.why
+
+    def test_by_what_was_stated_and_not_by_what_the_test_takes_for_small(self):
+        """0.14 +- 0.1 is above 0.03, which the test would have it, and not above 0.05, which was stated."""
+        small = Claim("a", "", evidence(0.14, 0.001, Split.REPORT))
+        assert Claim("a", "", _with_margin(small, 0.03)).grade is Grade.CAUSAL
+        (found,) = decided(("a", Claim("a", "", _with_margin(small, 0.03))))
+        assert not found.holds
+        assert "the effect 0.14 [0.04, 0.24] logits does not lie beyond 0.05".casefold() in found.why.casefold()
+
+    def test_by_the_correction(self):
+        (_, found) = decided(("a", claim("a", 0.9)), ("b", claim("b", 0.04)))
+        assert found.why == "P = 0.08 over 2 hypotheses is not below 0.05."
+
+    def test_where_the_test_could_not_ask(self):
+        one = hypothesis("a")
+        (found,) = decide([one], {"confirm/toss": Said([], "the corruption costs nothing")}, fdr=0.05)
+        assert found.why == "The test could not ask: the corruption costs nothing."
+
+
+def _with_margin(made, margin):
+    from dataclasses import replace
+
+    return replace(made.effect, margin=margin)
+
+
+class TestBeside:
+    NAMES = ("organism", "organism-tuned")
+
+    @pytest.mark.parametrize(
+        ("own", "model", "statement", "there"),
+        [
+            ("organism", "organism-tuned", "In organism, a decides", "In organism-tuned, a decides"),
+            ("organism", "organism-tuned", "a (organism) in organism.", "a (organism-tuned) in organism-tuned."),
+            ("compiled/a", "compiled/b", "task compiled/a in compiled/a", "task compiled/a in compiled/b"),
+            ("organism", "organism-attn", "a of organism-tuned in organism", "a of organism-tuned in organism-attn"),
+            ("organism", "organism-tuned", "a decides", "a decides"),
+        ],
+        ids=["name", "twice", "a task of the same name", "part of another name", "no name"],
+    )  # fmt: skip
+    def test_the_same_statement_of_the_other_model(self, own, model, statement, there):
+        one = hypothesis(statement, model=own)
+        tests = {"confirm/toss": Said([claim(statement)]), "confirm-beside/toss": Said([claim(there, 0.02)])}
+        (found,) = decide([one], tests, fdr=0.05, beside=model)
+        assert found.holds
+        assert found.beside.statement == there
+        assert found.beside.effect.p_adjusted == pytest.approx(0.02)
+
+    def test_another_statement_is_not_taken_for_it(self):
+        one = hypothesis("In organism, a decides")
+        tests = {
+            "confirm/toss": Said([claim(one.statement)]),
+            "confirm-beside/toss": Said([claim("In organism-tuned, b decides"), claim("In organism-blind, a decides")]),
+        }
+        (found,) = decide([one], tests, fdr=0.05, beside="organism-tuned")
+        assert found.beside is None
+
+    def test_is_a_family_of_its_own(self):
+        two = [hypothesis("a in organism", nth=1), hypothesis("b in organism", nth=2)]
+        tests = {
+            "confirm/toss": Said([claim(one.statement, 0.001) for one in two]),
+            "confirm-beside/toss": Said([claim("a in tuned", 0.03)]),
+        }
+        first, second = decide(two, tests, fdr=0.05, beside="tuned")
+        assert first.beside.effect.p_adjusted == pytest.approx(0.06)
+        assert (first.holds, first.beside.grade, second.beside) == (True, Grade.DESCRIPTIVE, None)
+
+    def test_one_that_could_not_be_asked_costs_nothing(self):
+        (found,) = decide([hypothesis("a")], {"confirm/toss": Said([claim("a")])}, fdr=0.05, beside="tuned")
+        assert found.holds
+        assert found.beside is None

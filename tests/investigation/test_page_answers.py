@@ -1,0 +1,256 @@
+"""The summary: its sentences follow from the numbers, whatever they are."""
+
+from dataclasses import replace
+
+from interp_lab.claims import Claim, Split
+from interp_lab.investigation.agreement import agreement_of
+from interp_lab.investigation.answers import answers, headline
+from interp_lab.investigation.claim_rows import claim_rows, examples
+from interp_lab.investigation.page import shrinkage_sentence
+from tests.investigation.made import (
+    CAUSAL,
+    REFUTED,
+    REPLICATED,
+    UNDECIDED,
+    MadeStep,
+    component,
+    config,
+    decided,
+    hypothesis,
+    investigated,
+    step,
+)
+from tests.reports.results import evidence
+
+ALL = ("What does the model do?", "Which parts do it?", "How do we know?", "What fixes it, and what does that cost?",
+       "What do we still not know?")  # fmt: skip
+
+
+def told(found) -> dict[str, str]:
+    """By question, everything that is said."""
+    return {
+        one.question: "\n".join([*one.sentences, *(f"{p.label}: {item}" for p in one.points for item in p.items)])
+        for one in answers(found, agreement_of(found))
+    }
+
+
+def mitigation(nth=9):
+    return hypothesis(nth, "direction of neighbourhood at 1", step="mitigate", experiment="steering")
+
+
+class TestAllHold:
+    found = investigated(ends=[decided(hypothesis(nth, f"0.{nth}"), REPLICATED) for nth in (1, 2)])
+
+    def test_the_headline_counts(self):
+        assert headline(self.found) == (
+            "2 hypotheses were written down and then tested on held-out examples: 2 hold, 2 of these also on held-out "
+            "templates."
+        )
+
+    def test_every_question_is_answered_in_order(self):
+        assert tuple(told(self.found)) == ALL
+
+    def test_parts_are_named_with_their_numbers(self):
+        said = told(self.found)["Which parts do it?"]
+        assert "2 attention heads (0.1, 0.2)." in said
+        assert "H1 (replicated): 0.1 carries it; effect 2.000 [1.500, 2.500] nats, 1.900 [1.400, 2.400] beyond" in said
+        assert "p = 0.001, n = 32" in said
+
+    def test_what_decides_in_the_input_is_what_the_model_does_and_no_part_of_it(self):
+        income = hypothesis(1, "attribute income", step="audit", experiment="audit")
+        said = told(investigated(ends=[decided(income, REPLICATED), decided(hypothesis(2), REPLICATED)]))
+        does, parts = (said[question] for question in ALL[:2])
+        assert "What decides, on held-out examples: 1 attribute of the input (income)." in does
+        assert "attributes of the input: H1 (replicated): attribute income carries it" in does
+        assert "income" not in parts
+        assert parts.startswith("1 attention head (0.1).")
+
+    def test_how_it_is_known(self):
+        said = told(self.found)["How do we know?"]
+        assert "SHA-256 abababababab…" in said
+        assert (
+            "corrected over all 2 (Benjamini-Hochberg): of those that hold, 0.1 are expected to be false at most"
+            in said
+        )
+        assert "Each test stands on 32 examples." in said
+        assert "controls: random heads: 2 hypotheses" in said
+
+    def test_what_stays_open_is_the_same_whichever_part_it_is_said_of(self):
+        ends = [decided(hypothesis(n, f"0.{n}", uncertain=f"whether 0.{n} is needed"), REPLICATED) for n in (1, 2)]
+        assert told(investigated(ends=ends))[ALL[-1]].endswith("H1, H2: whether it is needed")
+
+    def test_a_part_that_its_statement_does_not_name_stands_beside_it(self):
+        one = hypothesis(1, "0.1 + 2.3", statement="The chosen sites carry it")
+        said = told(investigated(ends=[decided(one, CAUSAL)]))["Which parts do it?"]
+        assert "H1 (causal): The chosen sites carry it [0.1 + 2.3]; effect" in said
+        assert "1 set of attention heads (0.1 + 2.3)." in said
+
+    def test_what_stays_open_is_said_once_for_both(self):
+        assert told(self.found)["What do we still not know?"].endswith("open even where it holds: H1, H2: redundancy")
+
+
+class TestNotAllHold:
+    ends = (decided(hypothesis(1), CAUSAL), decided(hypothesis(2, "1.0"), UNDECIDED),
+            decided(hypothesis(3, "1.1"), REFUTED), decided(hypothesis(4, "1.2"), None))  # fmt: skip
+    found = investigated(ends=ends)
+
+    def test_the_headline_hides_nothing(self):
+        assert headline(self.found).endswith("1 holds, 0 of these also on held-out templates; 1 undecided, 2 refuted.")
+
+    def test_what_failed_stands_with_its_numbers(self):
+        said = told(self.found)["What do we still not know?"]
+        assert "undecided: H2: 1.0 carries it: an interval" in said
+        assert "effect 0.600 [0.300, 0.900]" in said
+        assert "refuted: H3: 1.1 carries it" in said
+        assert "refuted: H4: 1.2 carries it: the test says that it does the opposite." in said
+        assert "holds, not shown on held-out templates: H1: 0.1 carries it: not measured on held-out templates." in said
+
+    def test_only_what_holds_is_named_as_a_part(self):
+        assert "1 attention head (0.1)." in told(self.found)["Which parts do it?"]
+        assert "1.0" not in told(self.found)["Which parts do it?"]
+
+    def test_refuted_hypotheses_stand_in_the_table(self):
+        rows = claim_rows(self.found)
+        assert [row.hypothesis.id for row in rows] == ["H1", "H2", "H3", "H4"]
+        assert rows[3].lacks == "Why: the test says that it does the opposite"
+        assert "effect" not in rows[3].sort_keys
+
+    def test_shrinkage_tells_what_it_leaves_out(self):
+        """2.0, 0.6 and 0.1 of 2.5 are 80%, 24% and 4%; the fourth has no effect in this direction."""
+        said = shrinkage_sentence(self.found)
+        assert "at the median 24% of what" in said
+        assert "3 of 3 are smaller. Not in the figure: 1, whose test" in said
+
+
+def test_none_holds():
+    found = investigated(ends=[decided(hypothesis(), REFUTED)])
+    assert headline(found) == ("1 hypothesis was written down and then tested on held-out examples: 0 hold; 1 refuted.")
+    assert told(found)["Which parts do it?"] == "None that can be named: of 1 hypothesis about parts none holds."
+
+
+def test_what_was_measured_of_the_behaviour_is_one_sentence():
+    said = MadeStep(text="98% right\nit costs 3\n1 of 1 claims hold")
+    found = investigated(steps=[step(result=said, experiment="behaviour")])
+    assert told(found)[ALL[0]] == "On the search fold: 98% right; it costs 3."
+
+
+def test_what_is_written_down_and_not_yet_tested_is_not_called_known():
+    found = replace(investigated(ends=[decided(hypothesis(), CAUSAL)]), decided=(), tests={})
+    assert headline(found) == "1 hypothesis written down; not all tests have run, so that none is decided."
+    assert told(found)[ALL[-1]] == "Everything: 1 hypothesis, and none decided."
+
+
+def test_a_hypothesis_about_the_behaviour_says_what_the_model_does_and_names_no_part():
+    one = hypothesis(1, "the prompt", experiment="behaviour")
+    said = told(investigated(ends=[decided(one, CAUSAL)]))
+    assert said["What does the model do?"].startswith(
+        "On held-out examples: H1 (causal): the prompt carries it; effect"
+    )
+    assert said["Which parts do it?"] == "None that can be named: of 0 hypotheses about parts none holds."
+    assert "On held-out examples H1 is refuted" in told(investigated(ends=[decided(one, REFUTED)]))[ALL[0]]
+
+
+def test_nothing_was_worth_a_test():
+    found = investigated(hypotheses_hash="ab")
+    assert headline(found).startswith("Nothing is claimed: no step came to a claim that held")
+    assert told(found)["How do we know?"] == "Not known: no hypothesis was tested."
+
+
+def test_a_gate_that_stopped_it_says_why_and_answers_no_more():
+    found = investigated(stopped="behaviour: the corruption costs 0.1 [-0.1, 0.3] logits, which covers zero")
+    assert headline(found).startswith("There is nothing to explain: behaviour: the corruption costs 0.1")
+    assert tuple(told(found)) == (ALL[0], ALL[-1])
+
+
+def test_exploratory_says_that_nothing_is_confirmed():
+    found = investigated(config=config(steps=({"name": "patch", "experiment": "patching"},)))
+    assert found.exploratory
+    assert headline(found).startswith("Exploratory: this list of steps puts nothing to a test.")
+    assert told(found)["Which parts do it?"].startswith("Not known: nothing was put to a test.")
+
+
+class TestBeside:
+    def test_which_hold_in_which_model(self):
+        one, other, third = (hypothesis(nth, f"0.{nth}") for nth in (1, 2, 3))
+        ends = [decided(one, CAUSAL, beside=Claim(one.statement, "", *CAUSAL)), decided(other, CAUSAL),
+                decided(third, REFUTED, beside=Claim(third.statement, "", *CAUSAL))]  # fmt: skip
+        said = told(investigated(ends=ends, config=config(beside="organism-tuned")))["Which parts do it?"]
+        assert "In organism-tuned, 1 of 2 hold too; only in organism: H2; only in organism-tuned: H3." in said
+
+    def test_where_there_is_nothing_to_ask_about(self):
+        found = investigated(
+            ends=[decided(hypothesis(), CAUSAL)],
+            config=config(beside="organism-tuned"),
+            tests={"confirm-beside/patch": MadeStep(not_asked="the corruption costs nothing")},
+        )
+        said = told(found)["Which parts do it?"]
+        assert "In organism-tuned, 0 of 1 hold too." in said
+        assert "In organism-tuned there is nothing that patch could ask about: the corruption costs nothing." in said
+
+
+class TestFixes:
+    def test_what_holds_with_its_price_and_what_came_after(self):
+        one = mitigation()
+        steps = [step("behaviour", MadeStep(text="98% right"), experiment="behaviour"),
+                 step("mitigate", experiment="steering"),
+                 step("again", MadeStep(text="97% right"), experiment="behaviour", phase="held_out")]  # fmt: skip
+        numbers = {"gap_removed_negative": 0.85, "kl_negative": 0.002, "capability_loss_negative": float("nan")}
+        found = investigated(
+            ends=[decided(one, CAUSAL, observed="KL 0.002 nats")],
+            steps=steps,
+            tests={"confirm/mitigate": MadeStep(numbers=numbers)},
+        )
+        said = told(found)["What fixes it, and what does that cost?"].splitlines()
+        assert said[0] == "1 of 1 mitigation holds on held-out examples."
+        assert said[1].endswith("n = 32. Its price: KL 0.002 nats.")
+        assert said[2:] == [
+            "price: negative side, on held-out examples: it removes 85% of the gap, predictions on neutral text move "
+            "by 0.0020 nats a token (KL).",
+            "before, by step behaviour on the search fold: 98% right",
+            "afterwards, by step again on held-out examples: 97% right",
+        ]
+        assert "H9" not in told(found)["Which parts do it?"], "what fixes it is no part that does it"
+
+    def test_what_is_measured_under_it_is_told_in_words(self):
+        numbers = {"total_effect": 3.31, "steered_effect": 0.058, "gap_removed_group": 0.913,
+                   "removed_neighbourhood": 0.97, "removed_neighbourhood_for_group": 0.5, "accuracy_change": -0.004,
+                   "accuracy_change_facts": 0.002, "accuracy_facts": 0.98}  # fmt: skip
+        steps = [step(), step("again", MadeStep(text="x", numbers=numbers), experiment="audit", phase="held_out")]
+        said = told(investigated(ends=[decided(mitigation(), CAUSAL)], steps=steps))[ALL[3]]
+        assert (
+            "afterwards, by step again on held-out examples: what the change of the prompt costs goes from 3.310 to "
+            "0.058; 91% of the gap by group is gone; 97% of the effect of neighbourhood is gone; the share of "
+            "decisions as declared changes by -0.004; accuracy on facts changes by +0.002." in said
+        )
+
+    def test_what_is_more_than_before_grows(self):
+        numbers = {"removed_income": -0.11, "removed_debt": -0.001, "accuracy_change_facts": -0.25}
+        steps = [step(), step("again", MadeStep(text="x", numbers=numbers), experiment="audit", phase="held_out")]
+        said = told(investigated(ends=[decided(mitigation(), CAUSAL)], steps=steps))[ALL[3]]
+        assert (
+            "the effect of income grows by 11%; 0% of the effect of debt is gone; accuracy on facts changes by -0.250."
+            in said
+        )
+
+    def test_nothing_that_was_tried(self):
+        found = investigated(ends=[decided(mitigation(), REFUTED)])
+        assert told(found)[ALL[3]] == "Nothing that was tried: of 1 mitigation none holds on held-out examples."
+
+    def test_nothing_was_tried(self):
+        assert told(investigated())[ALL[3]] == "Nothing was tried: no step steers the model."
+
+
+class TestSilence:
+    def test_a_step_that_could_not_ask_is_named_with_its_reason(self):
+        steps = [step("patch", MadeStep(not_asked="too few templates")), step("ablate")]
+        said = told(investigated(ends=[decided(hypothesis(step="ablate"), CAUSAL)], steps=steps))[ALL[-1]]
+        assert "steps that could not ask: patch: too few templates." in said
+
+    def test_methods_that_contradict_each_other_are_counted_among_what_is_open(self):
+        said = [component("0.1", "denoising", 1.0), component("0.1", "noising", 0.0, yes=False)]
+        found = investigated(ends=[decided(hypothesis(), REPLICATED)], steps=[step(result=MadeStep(said=tuple(said)))])
+        assert "methods that contradict each other: 0.1 acts by denoising" in told(found)[ALL[-1]]
+
+
+def test_numbers_of_examples_say_of_which_kind():
+    assert (examples(evidence()), examples(evidence(split=Split.HELD_OUT))) == ("32 examples", "32 of templates")

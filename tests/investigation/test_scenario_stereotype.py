@@ -1,0 +1,46 @@
+"""The stereotype: two heads or so carry it, as ablating them shows, and one direction removes it and no name."""
+
+import pytest
+
+from interp_lab.claims import Grade
+from interp_lab.organisms.grammar.behaviours.pronouns import STEREOTYPES
+from tests.investigation.scenarios import carried_out, holding, scenario
+
+pytestmark = pytest.mark.scenario
+
+AUDIT = {"n_contexts": 32, "n_held_out": 24, "n_gap": 16}
+STEERED = {
+    "layers": [0, 1], "n_prompts": 96, "n_held_out": 32, "n_contrast": 128, "n_neutral": 32, "n_capability": 60,
+    "n_random": 79, "n_orthogonal": 2, "n_shuffled": 2, "n_priced": 2,
+}  # fmt: skip
+PATCH = {"n_pairs": 32, "n_held_out": 16, "sites": ["z"]}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    small = {"audit": AUDIT, "patch": PATCH, "mitigate": STEERED, "again": AUDIT}
+    config = scenario("stereotype", "audit", "patch", "mitigate", "again", small=small)
+    return carried_out(config, tmp_path_factory.mktemp("stereotype") / "out")
+
+
+class TestStereotype:
+    def test_jobs_decide_as_they_were_planted(self, found):
+        chosen = {one.attribute: one for one in found.tests["confirm/audit"].chosen.attributes}
+        assert {STEREOTYPES[job] for job in chosen["job"].upper} == {"she"}
+        assert {STEREOTYPES[job] for job in chosen["job"].lower} == {"he"}
+
+    def test_nothing_decides_but_jobs_and_names(self, found):
+        assert holding(found, step="audit") == {"attribute job", "attribute person"}
+
+    def test_heads_that_carry_it_are_causal(self, found):
+        assert holding(found, step="patch")
+
+    def test_a_direction_removes_it(self, found):
+        (narrows,) = [one for one in found.decided if one.holds and one.hypothesis.step == "mitigate"]
+        assert narrows.grade is Grade.REPLICATED
+        after = {step.name: step.result for step in found.steps}["again"].metrics()
+        assert after["removed_job"] >= 0.8
+
+    def test_and_leaves_what_names_decide(self, found):
+        after = {step.name: step.result for step in found.steps}["again"].metrics()
+        assert abs(after["removed_person"]) <= 0.02
