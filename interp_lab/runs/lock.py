@@ -10,7 +10,7 @@ from pathlib import Path
 from interp_lab.runs.files import RunError
 
 LOCK = ".driver"
-"""Held by the driver at work in a folder, and says which process that is."""
+"""Held by the driver at work in a folder, and says which process that is; it is gone when the driver is done."""
 
 
 @contextmanager
@@ -24,8 +24,8 @@ def held(
 
     Args:
         who: are kept out, for the error.
-        file: in the folder, is locked, says who holds it, and stays there. `None` locks the folder itself and leaves
-            nothing in it, which some network disks cannot do.
+        file: in the folder, is locked, says who holds it, and is removed at the end. `None` locks the folder itself,
+            which some network disks cannot do.
         error: to raise.
 
     Raises: `error`, if another process holds the folder, naming it where known, or `folder` is a file.
@@ -49,11 +49,14 @@ def held(
 def _locked(folder: Path, file: str | None, who: str, error: type[ValueError]) -> Generator[None]:
     import fcntl
 
-    way = os.O_RDONLY if file is None else os.O_RDWR | os.O_CREAT
-    handle = os.open(folder if file is None else folder / file, way, 0o666)
+    handle = _opened(folder, file)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while file is not None and not _is_there(handle, folder / file):  # its holder has removed it meanwhile
+                os.close(handle)
+                handle = _opened(folder, file)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as refused:
             holder = "" if file is None else f" ({_holder(handle)})"
             raise error(
@@ -66,9 +69,23 @@ def _locked(folder: Path, file: str | None, who: str, error: type[ValueError]) -
         try:
             yield
         finally:
-            _say(handle, "")  # the next one may be asked about before it has said who it is
+            _say(handle, "")  # who has opened it already may ask
+            (folder / file).unlink(missing_ok=True)
     finally:
         os.close(handle)
+
+
+def _opened(folder: Path, file: str | None) -> int:
+    way = os.O_RDONLY if file is None else os.O_RDWR | os.O_CREAT
+    return os.open(folder if file is None else folder / file, way, 0o666)
+
+
+def _is_there(handle: int, path: Path) -> bool:
+    """Whether an open file is the one that a path leads to now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _say(handle: int, text: str) -> None:

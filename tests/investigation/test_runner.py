@@ -39,7 +39,7 @@ def bytes_of(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes().replace(str(folder).encode(), b"")
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("run.json", "record.json", "provenance.json", ".driver")
+        if path.is_file() and path.name not in ("run.json", "record.json", "provenance.json")
     }
 
 

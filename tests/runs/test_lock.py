@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from interp_lab.runs import RunError
+from interp_lab.runs import RunError, lock
 from interp_lab.runs.lock import LOCK, held
 
 FILES = pytest.mark.parametrize("file", [LOCK, None], ids=["a file in it", "the folder itself"])
@@ -69,7 +69,28 @@ def test_says_who_holds_it_and_on_which_machine_for_as_long_as_that_is_so(tmp_pa
         (tmp_path / LOCK).write_text("")
         with pytest.raises(RunError, match=r"another driver \(process unknown\)"):
             held(tmp_path).__enter__()
-    assert (tmp_path / LOCK).read_text() == ""
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_file_that_was_removed_between_its_opening_and_its_locking_lets_nobody_in_beside_another(
+    tmp_path, monkeypatch
+):
+    """A opens the file of B; B ends and removes it; C makes it anew: A must not come in beside C."""
+    opened, others = lock._opened, []
+
+    def and_then_it_changes_hands(folder, file):
+        handle = opened(folder, file)
+        if not others:
+            (folder / file).unlink()
+            others.append(held(folder))
+            others[0].__enter__()
+        return handle
+
+    monkeypatch.setattr(lock, "_opened", and_then_it_changes_hands)
+    with pytest.raises(RunError, match=rf"another driver \(process {os.getpid()}\)"):
+        held(tmp_path).__enter__()
+    others[0].__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_inside_lets_go_too(tmp_path):
