@@ -14,14 +14,15 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one by 
 
 
 def view(folders: Folders, port: Port = None) -> None:
-    """Browse, filter and compare runs in a browser; nothing is changed, and no other machine can look."""
+    """Browse, filter and compare runs in a browser; nothing is changed. Only who has the address can look."""
     with stoppable("the same command"):
-        from interp_lab.apps.view import Library, listening, serve
+        from interp_lab.apps.view import Library, address_of, listening, new_token, serve
 
         library = Library(folders)
         listener = listening(port)
         n_runs, n_more = library.n_runs, len(library.investigations())
         held = [f"{n_runs} run{'s' if n_runs != 1 else ''}"]
         held += [f"{n_more} investigation{'s' if n_more != 1 else ''}"] if n_more else []
-        typer.echo(f"{' and '.join(held)} at http://127.0.0.1:{listener.getsockname()[1]}/ until Ctrl-C")
-        serve(library, listener)
+        token = new_token()
+        typer.echo(f"{' and '.join(held)} at {address_of(listener, token)} until Ctrl-C")
+        serve(library, listener, token=token)

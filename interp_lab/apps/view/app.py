@@ -23,17 +23,18 @@ _POLICY = re.compile(r"<meta http-equiv=\"Content-Security-Policy\" content=\"([
 _NOT_FOUND = "there is no such page here; runs that were added or moved are found by looking again"
 
 
-def view_app(library: Library, *, port: int, counting: float = COUNTING) -> Guard:
+def view_app(library: Library, *, port: int, token: str, counting: float = COUNTING) -> Guard:
     """Return the application; it answers requests for this machine and port, and changes nothing.
 
     Args:
+        token: that a browser must know; see `Guard`.
         counting: seconds that a list spends on counting claims.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     _add_list(app, library, counting)
     _add_runs(app, library)
     _add_errors(app)
-    return Guard(app, port=port)
+    return Guard(app, port=port, token=token)
 
 
 def _add_list(app: FastAPI, library: Library, counting: float) -> None:

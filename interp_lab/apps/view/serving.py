@@ -1,12 +1,13 @@
 """The server: on the loopback interface, until it is interrupted."""
 
 import errno
+import secrets
 import socket
 
 import uvicorn
 
 from interp_lab.apps.view.app import view_app
-from interp_lab.apps.view.guard import HOST
+from interp_lab.apps.view.guard import HOST, TOKEN
 from interp_lab.apps.view.library import Library
 
 _GRACE = 2
@@ -35,12 +36,25 @@ def listening(port: int | None = None) -> socket.socket:
     return made
 
 
-def serve(library: Library, listener: socket.socket) -> None:
+def new_token() -> str:
+    """Return a word that nobody guesses: 192 random bits, from the system."""
+    return secrets.token_urlsafe(24)
+
+
+def address_of(listener: socket.socket, token: str) -> str:
+    """Return the address to open: whoever has it can look."""
+    return f"http://{HOST}:{listener.getsockname()[1]}/?{TOKEN}={token}"
+
+
+def serve(library: Library, listener: socket.socket, *, token: str) -> None:
     """Answer until the process is interrupted.
+
+    Args:
+        token: that a browser must know; a new one each time (`new_token`).
 
     Raises: KeyboardInterrupt, on Ctrl-C, once the answers under way have ended; on SIGTERM what its handler raises.
     """
-    app = view_app(library, port=listener.getsockname()[1])
+    app = view_app(library, port=listener.getsockname()[1], token=token)
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -9,14 +9,20 @@ import anyio
 from starlette.testclient import TestClient
 
 from interp_lab.apps.view import Library, view_app
+from interp_lab.apps.view.guard import cookie_name
 
 PORT = 8123
 HERE = f"http://127.0.0.1:{PORT}"
+TOKEN = "a-secret_word"
+COOKIE = {cookie_name(PORT): TOKEN}
 
 
-def viewer(*folders: Path, counting: float = 60.0, raises: bool = True) -> TestClient:
-    app = view_app(Library(folders), port=PORT, counting=counting)
-    return TestClient(app, base_url=HERE, follow_redirects=False, raise_server_exceptions=raises)
+def viewer(
+    *folders: Path, counting: float = 60.0, raises: bool = True, cookies: dict[str, str] | None = COOKIE
+) -> TestClient:
+    """The viewer, asked by a browser that was there before, unless other cookies are named."""
+    app = view_app(Library(folders), port=PORT, token=TOKEN, counting=counting)
+    return TestClient(app, base_url=HERE, cookies=cookies, follow_redirects=False, raise_server_exceptions=raises)
 
 
 def text_of(page: Any) -> str:
@@ -27,7 +33,8 @@ def text_of(page: Any) -> str:
 def status_of_raw(client: TestClient, path: str) -> int:
     """Status of the answer to a path exactly as it is given."""
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-             "headers": [(b"host", f"127.0.0.1:{PORT}".encode())]}  # fmt: skip
+             "headers": [(b"host", f"127.0.0.1:{PORT}".encode()),
+                         (b"cookie", f"{cookie_name(PORT)}={TOKEN}".encode())]}  # fmt: skip
     said: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from interp_lab.apps.view import listening
-from tests.apps.view.asking import PORT, id_of, status_of_raw, viewer
+from interp_lab.apps.view import address_of, guard, listening, new_token
+from tests.apps.view.asking import COOKIE, PORT, TOKEN, id_of, status_of_raw, viewer
 from tests.apps.view.made import HOSTILE, keep
 
 
@@ -38,6 +38,66 @@ class TestHost:
         for mode in ("no-cors", "cors"):
             assert client.get("/", headers={**linked, "sec-fetch-mode": mode}).status_code == 403
         assert client.get("/", headers={"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}).status_code == 200
+
+
+class TestToken:
+    """Whoever else is at this machine can reach the port."""
+
+    @pytest.fixture
+    def stranger(self, client, tmp_path):
+        return viewer(tmp_path / "out", cookies=None)
+
+    @pytest.mark.parametrize("path", ["/", "/runs/{id}", "/runs/{id}/report", "/refresh", "/favicon.ico", "/nowhere"])
+    @pytest.mark.parametrize(
+        "told", ["", "?token=", f"?token={TOKEN}x", f"?token={TOKEN[:-1]}", "?token=%ff", f"?tokens={TOKEN}", "?token=é",
+                 f"?token=wrong&token={TOKEN}"],
+    )  # fmt: skip
+    def test_without_it_nothing_is_told(self, client, stranger, path, told):
+        answer = stranger.get(path.format(id=id_of(client, "out/one")) + told)
+        assert answer.status_code == 403
+        assert answer.text == "open the whole address that interp-lab view printed, token included\n"
+        assert "set-cookie" not in answer.headers
+
+    @pytest.mark.parametrize(
+        "cookie", [f"interp-lab-view-{PORT}={TOKEN}x", f"interp-lab-view-{PORT}=", f"interp-lab-view-{PORT + 1}={TOKEN}",
+                   f"interp-lab-view-{PORT}=\xff", "nonsense", f"{TOKEN}"],
+    )  # fmt: skip
+    def test_nor_with_another_cookie(self, stranger, cookie):
+        assert stranger.get("/", headers={"cookie": cookie.encode("latin-1")}).status_code == 403
+
+    def test_it_is_exchanged_for_a_cookie_that_no_script_reads_and_leaves_the_address(self, stranger):
+        answer = stranger.get(f"/?token={TOKEN}")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        parts = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")}
+        assert {f"interp-lab-view-{PORT}={TOKEN}".lower(), "httponly", "path=/", "samesite=lax"} == parts
+        assert stranger.get("/").status_code == 200, "the browser has the cookie now"
+
+    def test_leads_to_no_other_place_than_the_list(self, stranger):
+        assert stranger.get(f"//evil.example/?token={TOKEN}").headers["location"] == "/"
+
+    def test_is_no_way_around_the_other_rules(self, stranger):
+        assert stranger.get(f"/?token={TOKEN}", headers={"host": "evil.example"}).status_code == 400
+        assert stranger.post(f"/?token={TOKEN}").status_code == 405
+        foreign = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+        assert stranger.get(f"/?token={TOKEN}", headers=foreign).status_code == 403
+
+    def test_is_compared_in_constant_time(self, client, monkeypatch):
+        compared = []
+        monkeypatch.setattr(guard.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or False)
+        assert client.get(f"/?token={TOKEN}").status_code == 403
+        assert compared == [(TOKEN.encode(), TOKEN.encode())] * 2, "the cookie, then the address"
+
+    def test_is_new_and_long_each_time_and_stands_in_the_address(self):
+        made = {new_token() for _ in range(20)}
+        assert len(made) == 20
+        assert {len(one) for one in made} == {32}
+        with listening() as listener:
+            assert address_of(listener, "x") == f"http://127.0.0.1:{listener.getsockname()[1]}/?token=x"
+
+    def test_no_page_tells_it(self, client):
+        run = id_of(client, "out/one")
+        assert TOKEN not in "".join(client.get(path).text for path in ("/", f"/runs/{run}", f"/runs/{run}/report"))
+        assert COOKIE == {f"interp-lab-view-{PORT}": TOKEN}
 
 
 class TestMethods:
