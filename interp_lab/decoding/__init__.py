@@ -25,6 +25,7 @@ from interp_lab.decoding.result import Decoded, Step
 from interp_lab.decoding.run import Decoding, decode, stream
 from interp_lab.decoding.settings import DecodingSettings, StopReason
 from interp_lab.decoding.steer import Steer, Strength
+from interp_lab.decoding.watching import Watcher
 
 __all__ = [
     "Audit",
@@ -39,6 +40,7 @@ __all__ = [
     "Strength",
     "Touch",
     "TouchedNothingError",
+    "Watcher",
     "Window",
     "at_positions",
     "decaying",

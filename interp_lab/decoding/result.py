@@ -24,6 +24,8 @@ class Step:
     """Rows that end with this token, and why."""
     logits: Float[Tensor, "batch d_vocab"]
     """What the tokens were chosen from, before temperature and filters."""
+    watched: tuple[int, ...] = ()
+    """Prompts that a watcher ended at this step; they got no token, and are not among `rows`."""
 
 
 @dataclass(frozen=True)

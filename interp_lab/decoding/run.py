@@ -1,8 +1,7 @@
 """Decode: every row by its own settings, steered at absolute positions, audited, step by step or at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import ExitStack
 
 import torch
 from jaxtyping import Bool
@@ -17,7 +16,8 @@ from interp_lab.decoding.result import Decoded, Step
 from interp_lab.decoding.sampling import Sampler
 from interp_lab.decoding.settings import DecodingSettings, StopReason, per_row
 from interp_lab.decoding.steer import Steer
-from interp_lab.hooks import Edit, NonFiniteActivationError, edited, require_editable
+from interp_lab.decoding.watching import Watcher, ended_by, looks_of
+from interp_lab.hooks import Edit, NonFiniteActivationError, edited, require_editable, require_hook, watched
 from interp_lab.interventions import Op, require_intervention
 from interp_lab.types import HookedModel
 
@@ -40,6 +40,7 @@ class Decoding:
         *,
         steers: Sequence[Steer] = (),
         functions: Mapping[str, Edit] | None = None,
+        watcher: Watcher | None = None,
         cache: bool = True,
         allow_no_change: bool = False,
     ) -> None:
@@ -53,7 +54,9 @@ class Decoding:
             if sum(other.name == steer.name for other in steers) > 1:
                 raise ValueError(f"two steers are called {steer.name!r}; name their interventions apart")
         self._model, self._prompts, self._allow_no_change = model, ids, allow_no_change
-        self._given, self._functions = tuple(steers), dict(functions or {})
+        self._given, self._functions, self._watcher = tuple(steers), dict(functions or {}), watcher
+        for hook in () if watcher is None else watcher.hooks:
+            require_hook(model, hook)
         self._batch = Batch(ids, n_new=max(s.max_new_tokens for s in self._settings))
         self._forward = forward_for(model, cache=cache)
         self._sampler = Sampler.of(self._settings, d_vocab=int(model.cfg.d_vocab))
@@ -114,23 +117,37 @@ class Decoding:
             # Together, so that the host waits for the device once per step.
             numbers, log_probs = torch.stack([chosen.to(found), found]).tolist()
         rows, tokens = self._batch.rows.tolist(), [int(number) for number in numbers]
+        ended = frozenset() if self._watcher is None else ended_by(self._watcher, rows)
         for row, token, log_prob in zip(rows, tokens, log_probs, strict=True):
             if not -torch.inf < log_prob <= 0:
                 raise NonFiniteActivationError(
                     f"the logits after {len(self._tokens[row])} new tokens of prompt {row} hold NaN or inf; "
                     "find where it begins with hooks.require_finite, and look at the strength of the steering"
                 )
+            if row in ended:
+                self._stops[row] = StopReason.WATCHED
+                continue
             self._tokens[row].append(token)
             self._log_probs[row].append(log_prob)
             self._stops[row] = self._settings[row].stop_reason(self._tokens[row])
-        stops = tuple(self._stops[row] for row in rows)
-        self._advance(tokens, going=torch.tensor([stop is None for stop in stops]))
-        return Step(tuple(rows), tuple(tokens), tuple(log_probs), stops, logits)
+        self._advance(tokens, going=torch.tensor([self._stops[row] is None for row in rows]))
+        given = [nth for nth, row in enumerate(rows) if row not in ended]
+        return Step(
+            tuple(rows[nth] for nth in given), tuple(tokens[nth] for nth in given),
+            tuple(log_probs[nth] for nth in given), tuple(self._stops[rows[nth]] for nth in given),
+            logits if not ended else logits[given], tuple(sorted(ended)),
+        )  # fmt: skip
 
-    def _installed(self) -> AbstractContextManager[Any]:
+    def _installed(self) -> ExitStack:
+        """Return the hooks to be entered: steers and functions, and after them who looks on."""
         sites = (site.hook for steer in self._given for site in steer.intervention.sites)
         hooks = dict.fromkeys([*sites, *self._functions])
-        return edited(self._model, {hook: self._acting.edit(hook) for hook in hooks}) if hooks else nullcontext()
+        with ExitStack() as stack:
+            if hooks:
+                stack.enter_context(edited(self._model, {hook: self._acting.edit(hook) for hook in hooks}))
+            if self._watcher is not None:
+                stack.enter_context(watched(self._model, looks_of(self._watcher, self._batch)))
+            return stack.pop_all()
 
     def _advance(self, tokens: Sequence[int], *, going: Bool[Tensor, " batch"]) -> None:
         """Take the new tokens in, and go on with the rows that have not stopped."""
@@ -166,6 +183,7 @@ def decode(
     *,
     steers: Sequence[Steer] = (),
     functions: Mapping[str, Edit] | None = None,
+    watcher: Watcher | None = None,
     cache: bool = True,
     allow_no_change: bool = False,
 ) -> Decoded:
@@ -178,6 +196,8 @@ def decode(
         functions: hook functions of your own, by hook point, which act after the steers and are audited like them under
             the name `own function`: as touched count the tokens that they changed when these were last read. A function
             that indexes what it is given means something else with a cache, where that is one token at a time.
+        watcher: reads activations as they are after steers and functions, changes none, and may end rows; nothing of
+            it is in the audit.
         cache: run each token once where that is exact, see `Decoded.cached`; else everything at every step.
         allow_no_change: accept a steer that acts but changes no activation.
 
@@ -187,8 +207,9 @@ def decode(
         NonFiniteActivationError, if logits are NaN or inf.
     """
     return stream(
-        model, prompts, settings, steers=steers, functions=functions, cache=cache, allow_no_change=allow_no_change
-    ).to_end()
+        model, prompts, settings, steers=steers, functions=functions, watcher=watcher, cache=cache,
+        allow_no_change=allow_no_change,
+    ).to_end()  # fmt: skip
 
 
 def stream(
@@ -198,6 +219,7 @@ def stream(
     *,
     steers: Sequence[Steer] = (),
     functions: Mapping[str, Edit] | None = None,
+    watcher: Watcher | None = None,
     cache: bool = True,
     allow_no_change: bool = False,
 ) -> Decoding:
@@ -208,5 +230,6 @@ def stream(
     """
     chosen = DecodingSettings() if settings is None else settings
     return Decoding(
-        model, prompts, chosen, steers=steers, functions=functions, cache=cache, allow_no_change=allow_no_change
-    )
+        model, prompts, chosen, steers=steers, functions=functions, watcher=watcher, cache=cache,
+        allow_no_change=allow_no_change,
+    )  # fmt: skip

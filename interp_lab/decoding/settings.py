@@ -15,6 +15,8 @@ class StopReason(StrEnum):
     STOP_SEQUENCE = "stop sequence"
     LENGTH = "length"
     """It has its `max_new_tokens`."""
+    WATCHED = "watched"
+    """A watcher ended it; the token that had been chosen is not given out."""
 
 
 class DecodingSettings(Config):

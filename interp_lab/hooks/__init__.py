@@ -19,10 +19,12 @@ from interp_lab.hooks.sites import (
     require_site,
     site_index,
 )
+from interp_lab.hooks.watch import Look, watched
 
 __all__ = [
     "Edit",
     "HookNeverFiredError",
+    "Look",
     "NonFiniteActivationError",
     "ablate",
     "add",
@@ -43,4 +45,5 @@ __all__ = [
     "require_hook",
     "require_site",
     "site_index",
+    "watched",
 ]
