@@ -130,9 +130,10 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path, number, code):
     ) as server:
         assert server.stdout is not None
         said = server.stdout.readline()
-        found = re.fullmatch(r"1 run at (http://127\.0\.0\.1:\d+/) until Ctrl-C\n", said)
+        found = re.fullmatch(r"1 run at (http://127\.0\.0\.1:\d+/\?token=[\w-]{32}) until Ctrl-C\n", said)
         assert found, said
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(found[1], timeout=60) as page:
+        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor())
+        with browser.open(found[1], timeout=60) as page:
             assert "out/base" in page.read().decode()
         server.send_signal(number)
         rest, complaints = server.communicate(timeout=60)
