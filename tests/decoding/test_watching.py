@@ -49,6 +49,21 @@ def steer():
     return Steer(made, from_position(-1))
 
 
+def literal(model, ids, *, start):
+    """Activations of one forward pass over a whole sequence, pushed from a position on."""
+    kept = {}
+
+    def push(activation, hook):
+        activation[:, start:] += direction()
+        return activation
+
+    def keep(activation, hook):
+        kept[hook.name] = activation.clone()
+
+    model.run_with_hooks(torch.tensor([ids]), fwd_hooks=[(HOOKS[0], push), *((name, keep) for name in HOOKS)])
+    return kept
+
+
 class TestWhatItSees:
     @pytest.mark.parametrize("cache", [True, False])
     def test_every_token_read_once_per_hook_equal_to_a_literal_forward_after_the_steers(self, model, cache):
@@ -58,16 +73,8 @@ class TestWhatItSees:
             (hook, row, at) for hook in HOOKS for row, ids in enumerate(found.sequences) for at in range(len(ids) - 1)
         }
         assert set(book.seen) == read  # the last token is never read
-        for row, (prompt, ids) in enumerate(zip(PROMPTS, found.sequences, strict=True)):
-
-            def push(activation, hook, start=len(prompt) - 1):
-                activation[:, start:] += direction()
-                return activation
-
-            kept = {}
-            looks = [(HOOKS[0], push)]
-            looks += [(name, lambda act, hook: kept.__setitem__(hook.name, act.clone())) for name in HOOKS]
-            model.run_with_hooks(torch.tensor([ids[:-1]]), fwd_hooks=looks)
+        for row, prompt in enumerate(PROMPTS):
+            kept = literal(model, found.sequences[row][:-1], start=len(prompt) - 1)
             for (hook, of, at), value in book.seen.items():
                 if of == row:
                     torch.testing.assert_close(value, kept[hook][0, at], rtol=1e-3, atol=1e-3)

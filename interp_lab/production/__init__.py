@@ -1,0 +1,1 @@
+"""The instruments on live traffic, each with measured error rates."""
