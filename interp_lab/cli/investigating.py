@@ -1,6 +1,7 @@
 """`interp-lab investigate`: what it takes, and what it says."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from interp_lab.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from interp_lab.investigation import Investigated, InvestigationConfig, Planned
+    from interp_lab.investigation.expected import Expected
 
 File = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file; see experiments/investigations.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[--KEY.PATH=VALUE]...", help="Values to override.")]
@@ -18,7 +20,7 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the investigation; a n
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the one in --out; begin it if there is none.")]
 Quick = Annotated[bool, typer.Option("--quick", help="With the steps' settings for a first look.")]
 Thorough = Annotated[bool, typer.Option("--thorough", help="With the steps' settings for a last word.")]
-Plan = Annotated[bool, typer.Option("--plan", help="Check everything and show the steps; run nothing.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Check everything, show the steps and their cost; run nothing.")]
 
 
 def investigate(
@@ -38,6 +40,7 @@ def investigate(
     from interp_lab.config import parse_overrides
     from interp_lab.investigation import plan as planned
     from interp_lab.investigation import read_investigation_config
+    from interp_lab.investigation.costs import expected_in
 
     if quick and thorough:
         raise typer.BadParameter("--quick and --thorough exclude each other")
@@ -46,22 +49,27 @@ def investigate(
     effort = "quick" if quick else "thorough" if thorough else None
     asked = read_investigation_config(config, parse_overrides(overrides or []), effort)
     folder = out or new_folder(config)
+    steps = planned(asked, folder)
+    expected = expected_in(folder, asked, steps)
     if plan:
-        show_plan(asked, planned(asked, folder))
+        show_plan(asked, steps, expected)
         return
     command = ["interp-lab", "investigate", str(config), *(["--quick"] * quick), *(["--thorough"] * thorough)]
-    _carried_out(asked, folder, resume=resume, command=shlex.join([*command, *(overrides or [])]))
+    _carried_out(asked, folder, expected, resume=resume, command=shlex.join([*command, *(overrides or [])]))
 
 
-def _carried_out(config: "InvestigationConfig", folder: Path, *, resume: bool, command: str) -> None:
+def _carried_out(
+    config: "InvestigationConfig", folder: Path, expected: "Expected", *, resume: bool, command: str
+) -> None:
     from interp_lab.cli.show import progress_bar
     from interp_lab.investigation import investigate as carry_out
 
     if resume and not (folder / "record.json").is_file():
         typer.echo(f"nothing to resume in {folder}: starting anew", err=True)
+    typer.echo(_cost(expected), err=True)
     go_on = f"{command} --out {shlex.quote(str(folder))} --resume"
     with stoppable(go_on), progress_bar() as progress:
-        found = carry_out(config, folder, resume=resume, progress=progress)
+        found = carry_out(config, folder, resume=resume, expected=expected, progress=progress)
     show_outcome(found)
     from interp_lab.investigation.page import write_investigation  # after the run, which a page must never cost
 
@@ -69,23 +77,40 @@ def _carried_out(config: "InvestigationConfig", folder: Path, *, resume: bool, c
     typer.echo(f"its page: {page}")
 
 
-def show_plan(config: "InvestigationConfig", planned: "tuple[Planned, ...]") -> None:
-    """Print the steps as they would run."""
+def show_plan(config: "InvestigationConfig", planned: "tuple[Planned, ...]", expected: "Expected") -> None:
+    """Print the steps as they would run, and what that would cost."""
     from rich.table import Table
 
     from interp_lab.cli.show import console
 
-    by_name, cells = {one.name: one for one in planned}, ("step", "experiment", "sees", "uses", "examples")
+    by_name, cells = {one.name: one for one in planned}, ("step", "experiment", "sees", "uses", "examples", "about")
     table = Table(*cells, title=f"{config.investigation} ({config.effort}): {config.question}", title_justify="left")
     for step in config.steps:
         if isinstance(step, str):
-            table.add_row(f"[bold]{step}[/]", "", "", "", "", end_section=True)
+            tests = [seconds for name, seconds in expected.seconds.items() if "/" in name]
+            table.add_row(f"[bold]{step}[/]", *[""] * 4, _about(tests) if step == "confirm" else "", end_section=True)
             continue
         one = by_name[step.name]
         counts = ", ".join(f"{key}={value}" for key, value in one.counts.items())
         sees = "search" if one.phase == "search" else "held out"
-        table.add_row(f"{one.name}{' (gate)' * step.gate}", step.experiment, sees, ", ".join(one.consumes), counts)
+        name, about = f"{one.name}{' (gate)' * step.gate}", _about([expected.seconds[one.name]])
+        table.add_row(name, step.experiment, sees, ", ".join(one.consumes), counts, about)
     console.print(table)
+    console.print(_cost(expected), highlight=False, markup=False, soft_wrap=True)
+
+
+def _cost(expected: "Expected") -> str:
+    from interp_lab.investigation.expected import duration
+
+    return f"Expected to take about {duration(expected.total)} in all. {expected.how}"
+
+
+def _about(seconds: "Sequence[float | None]") -> str:
+    """Return how long some work takes; a question mark where that is not known of all of it."""
+    from interp_lab.investigation.expected import duration
+
+    known = [one for one in seconds if one is not None]
+    return duration(sum(known)) if seconds and len(known) == len(seconds) else "?"
 
 
 def show_outcome(found: "Investigated") -> None:
@@ -109,7 +134,8 @@ def show_outcome(found: "Investigated") -> None:
         for points in fixed.points[1:]:  # the first are claims, which the table has
             line(f"  {points.label}: {points.items[0]}")
         line(f"written before anything held out was seen: sha256 {found.hypotheses_hash}")
-    line(f"kept in {found.folder}; {sum(found.seconds.values()):.0f} s in all")
+    foretold = "" if found.expected is None else f", {found.expected.total:.0f} s expected"
+    line(f"kept in {found.folder}; {sum(found.seconds.values()):.0f} s in all{foretold}")
 
 
 def _table(found: "Investigated") -> Any:  # noqa: ANN401 - a rich table

@@ -8,6 +8,7 @@ from typing import Any
 from interp_lab.claims import Claim, Grade
 from interp_lab.hypotheses import Hypothesis
 from interp_lab.investigation.config import InvestigationConfig
+from interp_lab.investigation.expected import Expected
 from interp_lab.investigation.plan import Phase
 
 
@@ -67,6 +68,8 @@ class Investigated:
     """Why a gate ended it; `None` if it went to its end."""
     seconds: Mapping[str, float]
     """Of every step and test."""
+    expected: Expected | None = None
+    """What it was expected to cost, before it began."""
 
     @property
     def exploratory(self) -> bool:

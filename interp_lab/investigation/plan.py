@@ -19,7 +19,10 @@ _SHARED = ("model", "processing", "backend", "dtype", "device", "task", "seed", 
 """What every step takes over that has such a field, unless it names its own."""
 _APART = re.compile(r"n_(\w+_)?held_out")
 """Fields that ask for examples of reserved templates."""
-_COUNT = re.compile(r"n_(pairs|held_out|task|task_held_out|documents|prompts|contrast|sequences|windows|tokens|texts)")
+COUNT = re.compile(
+    r"n_(pairs|held_out|task|task_held_out|documents|prompts|contexts|contrast|gap|neutral|capability|sequences|windows"
+    r"|tokens|texts)"
+)
 """Fields that say how many examples are looked at."""
 
 
@@ -50,7 +53,7 @@ class Planned:
         """Numbers of examples that it asks for, by the field that says so."""
         return {
             key: value for key, value in self.config.flat().items()
-            if _COUNT.fullmatch(key.rpartition(".")[2]) and isinstance(value, int)
+            if COUNT.fullmatch(key.rpartition(".")[2]) and isinstance(value, int)
         }  # fmt: skip
 
 

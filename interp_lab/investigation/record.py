@@ -8,6 +8,7 @@ from pydantic import PositiveInt, ValidationError
 
 from interp_lab.config import Config
 from interp_lab.investigation.config import InvestigationConfig, StepConfig
+from interp_lab.investigation.expected import Expected
 from interp_lab.investigation.plan import InvestigationError, own_values
 from interp_lab.runs import write_atomic
 from interp_lab.runs.files import PARTIAL
@@ -38,6 +39,8 @@ class Record(Config):
     """Of the file, since it was written."""
     stopped: str | None = None
     """Why a gate ended it."""
+    expected: Expected | None = None
+    """What it was expected to cost, before it began; `None` if nobody asked."""
     steps: dict[str, StepRecord] = {}  # noqa: RUF012 - pydantic copies defaults
     """By name; tests by their folder, such as `confirm/patch`."""
 

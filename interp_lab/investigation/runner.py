@@ -13,6 +13,7 @@ from interp_lab.folds import sealed
 from interp_lab.hypotheses import Hypothesis
 from interp_lab.investigation.config import InvestigationConfig
 from interp_lab.investigation.deciding import BESIDE, CONFIRM, decide
+from interp_lab.investigation.expected import Expected
 from interp_lab.investigation.found import Investigated, StepRun
 from interp_lab.investigation.hypothesise import HYPOTHESES, hypotheses_of, read_hypotheses, write_hypotheses
 from interp_lab.investigation.plan import InvestigationError, Phase, Planned, plan
@@ -35,7 +36,12 @@ _SHOWN = {"search": "", "held_out": ", on held-out examples"}
 
 
 def investigate(
-    config: InvestigationConfig, out: Path, *, resume: bool = False, progress: Progress = silent
+    config: InvestigationConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    expected: Expected | None = None,
+    progress: Progress = silent,
 ) -> Investigated:
     """Carry out an investigation, or what is left of it, in a folder of its own.
 
@@ -46,13 +52,16 @@ def investigate(
     Args:
         out: holds `steps/`, `hypotheses.json`, `confirm/`, `confirm-beside/`, `record.json`.
         resume: go on with the investigation in the folder; begin it if there is none.
+        expected: what it should cost (`costs.expected_in`), to be kept beside what it does cost.
 
     Raises: InvestigationError, for a plan that cannot be carried out, a folder that holds something else, or a step
         that failed, with its name and how to go on; FoldError, if the hypotheses were changed after they were written.
     """
     planned = plan(config, out)
     with lock.held(out, who="investigation", error=InvestigationError):
-        run = _Run(config, out, planned, begin_or_go_on(out, config, resume=resume), progress)
+        record = begin_or_go_on(out, config, resume=resume)
+        record = record.model_copy(update={"expected": record.expected or expected})
+        run = _Run(config, out, planned, record, progress)
         with held(), sealed(out / HYPOTHESES, digest=run.record.hypotheses_sha256):
             run.carry_out()
     return run.found()
@@ -97,6 +106,7 @@ def assembled(
         decided=decided,
         stopped=record.stopped,
         seconds=seconds_of(record),
+        expected=record.expected,
     )
 
 
