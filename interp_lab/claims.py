@@ -5,7 +5,7 @@ Descriptive evidence (attention, lenses, probes) alone never rises above `DESCRI
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from interp_lab.types import Interval
@@ -56,10 +56,23 @@ class Evidence:
     n_examples: int
     margin: float = 0.0
     """Smallest effect of interest, in the unit: with enough examples any effect is clear of zero, however small."""
+    p: float | None = None
+    """Of the paired difference by itself, before any correction; `None` where nothing was tested beside it."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.p_adjusted <= 1.0:
             raise ValueError(f"p_adjusted={self.p_adjusted} is no probability")
+        if self.p is not None and not 0.0 <= self.p <= self.p_adjusted:
+            raise ValueError(f"p={self.p} lies outside [0, {self.p_adjusted}]: correction makes no p-value smaller")
+
+    @property
+    def p_alone(self) -> float:
+        """Before any correction, for who corrects it within another family."""
+        return self.p_adjusted if self.p is None else self.p
+
+    def no_surer_than(self, p: float, p_adjusted: float) -> "Evidence":
+        """Return it with the larger p-values of two: its own, and those of another test that it must pass as well."""
+        return replace(self, p=max(self.p_alone, p), p_adjusted=max(self.p_adjusted, p_adjusted))
 
     def is_clear(self, *, alpha: float) -> bool:
         """Whether effect and paired difference both lie beyond the margin, on the same side, after correction."""
@@ -67,6 +80,12 @@ class Evidence:
         above = all(interval.low > self.margin for interval in both)
         below = all(interval.high < -self.margin for interval in both)
         return (above or below) and self.p_adjusted < alpha
+
+
+def as_unsure(found: Sequence[Evidence]) -> list[Evidence]:
+    """Return evidence of one effect beside controls all of which it must exceed: the largest p-values count."""
+    p, adjusted = max(one.p_alone for one in found), max(one.p_adjusted for one in found)
+    return [one.no_surer_than(p, adjusted) for one in found]
 
 
 def grade(effect: Evidence | None, replication: Evidence | None = None, *, alpha: float = 0.05) -> Grade:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from interp_lab.claims import Claim, Evidence, Grade, Split, grade
+from interp_lab.claims import Claim, Evidence, Grade, Split, as_unsure, grade
 from interp_lab.types import Interval
 
 
@@ -86,3 +86,17 @@ class TestClaim:
 def test_a_p_value_is_a_probability():
     with pytest.raises(ValueError, match=r"p_adjusted=1\.5 is no probability"):
         evidence(p_adjusted=1.5)
+
+
+class TestSeveralTests:
+    def test_what_was_corrected_alone_has_the_same_p(self):
+        assert (evidence().p_alone, evidence(p=0.0005).p_alone) == (0.001, 0.0005)
+
+    def test_correction_makes_no_p_smaller(self):
+        with pytest.raises(ValueError, match=r"p=0.002 lies outside \[0, 0.001\]"):
+            evidence(p=0.002)
+
+    def test_the_largest_p_of_all_counts(self):
+        """0.01 -> 0.04 beside one control and 0.03 -> 0.03 beside another: 0.03 alone, 0.04 corrected."""
+        made = as_unsure([evidence(p=0.01, p_adjusted=0.04), evidence(p=0.03, p_adjusted=0.03)])
+        assert [(one.p, one.p_adjusted) for one in made] == [(0.03, 0.04), (0.03, 0.04)]

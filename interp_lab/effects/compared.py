@@ -94,6 +94,7 @@ def evidence_of(compared: Sequence[Compared], *, split: Split, level: float, see
                 split=split,
                 n_examples=one.changes.shape[1],
                 margin=one.margin,
+                p=float(against[nth].p[i]),
             )
             for i, name in enumerate(one.names)
         ]

@@ -29,7 +29,7 @@ def evidence_against(
         clusters: independent units (templates); `None` means that every example is one.
         margin: smallest effect of interest, in the metric's unit.
 
-    Returns: one `Evidence` per intervention, p-values adjusted by Benjamini and Hochberg's procedure.
+    Returns: one `Evidence` per intervention, p-values also adjusted by Benjamini and Hochberg's procedure.
     """
     own = bootstrap_interval(effects.changes, clusters, level=level, seed=seed)
     against = paired_difference(effects.changes, control, clusters, level=level, seed=seed)
@@ -45,6 +45,7 @@ def evidence_against(
             split=split,
             n_examples=effects.changes.shape[1],
             margin=margin,
+            p=float(against.p[i]),
         )
         for i, name in enumerate(effects.names)
     ]

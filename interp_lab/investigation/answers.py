@@ -9,7 +9,15 @@ from interp_lab.investigation.deciding import BESIDE
 from interp_lab.investigation.fixes import fixes
 from interp_lab.investigation.found import Decided, Investigated
 from interp_lab.investigation.open_questions import unknown
-from interp_lab.investigation.outcomes import Outcome, is_behaviour, is_mitigation, kind_of, outcome_counts, outcome_of
+from interp_lab.investigation.outcomes import (
+    Outcome,
+    is_behaviour,
+    is_mitigation,
+    kind_of,
+    outcome_beside,
+    outcome_counts,
+    outcome_of,
+)
 from interp_lab.reports.groups import claim_groups
 
 
@@ -113,12 +121,21 @@ def _in_both(found: Investigated, own: Sequence[Decided]) -> Iterator[str]:
         return
     holding = [one for one in own if one.holds]
     there = {one.hypothesis.id for one in own if one.beside is not None and one.beside.grade}
-    both = [one.hypothesis.id for one in holding if one.hypothesis.id in there]
-    here = [one.hypothesis.id for one in holding if one.hypothesis.id not in there]
-    only = [one.hypothesis.id for one in own if not one.holds and one.hypothesis.id in there]
+    both = [one for one in holding if one.hypothesis.id in there]
+    missing = [one for one in holding if one.hypothesis.id not in there]
+    gone = [one for one in missing if outcome_beside(found, one) is Outcome.REFUTED]
+    undecided = [one for one in missing if outcome_beside(found, one) is Outcome.UNDECIDED]
+    only = [one for one in own if not one.holds and one.hypothesis.id in there]
     told = [f"In {found.config.beside}, {len(both)} of {len(holding)} hold too"]
-    told += [f"only in {found.config.model}: {', '.join(here)}"] if here and both else []
-    told += [f"only in {found.config.beside}: {', '.join(only)}"] if only else []
+    told += [
+        f"{what}: {', '.join(one.hypothesis.id for one in ones)}"
+        for what, ones in (
+            (f"only in {found.config.model}", gone),
+            (f"not decided in {found.config.beside}", undecided),
+            (f"only in {found.config.beside}", only),
+        )
+        if ones
+    ]
     yield f"{'; '.join(told)}."
     yield from lacking_beside(found)
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from interp_lab.claims import Claim, Evidence, Grade, Split
+from interp_lab.claims import Claim, Evidence, Split
 from interp_lab.hypotheses import Hypothesis
 from interp_lab.investigation.found import Decided, Investigated
-from interp_lab.investigation.outcomes import Outcome, missing, outcome_of, reason_of
+from interp_lab.investigation.outcomes import Outcome, missing, outcome_beside, outcome_of, reason_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class ClaimRow:
     """Why it holds no further; empty where it is replicated."""
     run: str
     """Folder of the test; empty where none was made."""
+    outcome_beside: Outcome = Outcome.UNTESTED
+    """In the model that stands beside; not tested, where there is none."""
 
     @property
     def lines(self) -> tuple[Evidence, ...]:
@@ -72,7 +74,8 @@ def _row(found: Investigated, hypothesis: Hypothesis, decided: Decided | None) -
     if decided is None:
         return ClaimRow(hypothesis, Outcome.UNTESTED, None, None, "not all tests have run, so that none is decided", "")
     outcome = outcome_of(found, decided)
-    return ClaimRow(hypothesis, outcome, decided.claim, decided.beside, reason_of(found, decided), decided.run)
+    there = outcome_beside(found, decided)
+    return ClaimRow(hypothesis, outcome, decided.claim, decided.beside, reason_of(found, decided), decided.run, there)
 
 
 def _evidence(claim: Claim | None) -> tuple[Evidence, ...]:
@@ -86,11 +89,12 @@ def examples(evidence: Evidence) -> str:
 
 
 def compared(row: ClaimRow, *, model: str, beside: str) -> str:
-    """Return in which of two models a hypothesis holds, in words."""
-    here = row.claim is not None and row.claim.grade >= Grade.CAUSAL
-    there = row.beside is not None and row.beside.grade >= Grade.CAUSAL
+    """Return in which of two models a hypothesis holds, in words; what is not shown in one is not said to be gone."""
+    holding = (Outcome.REPLICATED, Outcome.CAUSAL)
+    here, there = row.outcome in holding, row.outcome_beside in holding
     if here and there:
         return "in both"
-    if here or there:
-        return f"in {model if here else beside} only"
-    return "in neither"
+    if not here and not there:
+        return "in neither"
+    holds, lacks, why = (model, beside, row.outcome_beside) if here else (beside, model, row.outcome)
+    return f"in {holds} only" if why is Outcome.REFUTED else f"in {holds}; {why} in {lacks}"

@@ -1,4 +1,21 @@
-"""What becomes of each hypothesis: its claim on held-out examples, corrected over all hypotheses together."""
+"""What becomes of each hypothesis: its claim on held-out examples, corrected over all hypotheses together.
+
+One family for each model and each of two sentences: that an effect holds, and that it holds on held-out templates too.
+Every family has all hypotheses that were written down, whatever came of them, so that its size stands in advance; the
+false discovery rate is that of each family by itself (Benjamini and Hochberg 1995; for tests that are independent or
+depend on each other positively).
+
+- The p-value is that of the test alone (`Evidence.p`). Corrected within its test as well it would be corrected twice,
+  and what Benjamini and Hochberg's procedure makes of p-values that it made itself is shown nowhere.
+- What could not be asked, or turned its sign, has p = 1, in the model beside as well: that there is nothing to ask
+  is seen on the held-out examples themselves, and a family without it would have been chosen by them.
+- That an effect is replicated says that it holds on both kinds of examples; its p-value is the larger of both
+  (Benjamini and Heller 2008), and one that was not asked about again has 1.
+- What does not hold in the model beside is not shown to be gone there; that, the interval says (`outcomes`).
+
+The rate is about effects that do not differ from their control; that they exceed the smallest of interest, their
+intervals say, each by itself.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from interp_lab.claims import Claim, Evidence, Grade
+from interp_lab.claims import Claim, Grade
 from interp_lab.hypotheses import Hypothesis
 from interp_lab.investigation.found import Decided
 from interp_lab.stats import benjamini_hochberg
@@ -18,6 +35,8 @@ CONFIRM, BESIDE = "confirm", "confirm-beside"
 """Folders of the tests within that of the investigation, one run for each step."""
 _KINDS = ("effect", "replication")
 """Of evidence; those of all hypotheses are one family each."""
+_NOT_ASKED = 1.0
+"""p-value of what there is no evidence of."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +52,6 @@ def decide(
     hypotheses: Sequence[Hypothesis], tests: Mapping[str, Any], *, fdr: float, beside: str | None = None
 ) -> tuple[Decided, ...]:
     """Return what the tests make of all hypotheses.
-
-    A p-value of a test is corrected within it already, so it is never below the raw one: corrected again over all
-    hypotheses, the false discovery rate is kept, on the safe side. What a test did not ask counts as p = 1, in
-    the model beside as well: which hypotheses there is nothing to ask of is seen on the held-out examples themselves.
 
     Args:
         tests: results by folder, `confirm/STEP` and `confirm-beside/STEP`; one that is missing was not asked.
@@ -58,7 +73,7 @@ def decide(
 
 
 def corrected(answers: Sequence[Answer], *, fdr: float) -> list[Answer]:
-    """Correct the p-values of effects over all answers, and those of replications over all answers."""
+    """Correct the p-values of effects over all answers, and those of replications over all answers; see the module."""
     if not answers:
         return []
     p = {kind: benjamini_hochberg(np.array([_p(one.claim, kind) for one in answers])) for kind in _KINDS}
@@ -69,13 +84,16 @@ def corrected(answers: Sequence[Answer], *, fdr: float) -> list[Answer]:
 
 
 def _p(claim: Claim | None, kind: str) -> float:
-    evidence: Evidence | None = None if claim is None else getattr(claim, kind)
-    return 1.0 if evidence is None else evidence.p_adjusted
+    if claim is None or claim.effect is None:
+        return _NOT_ASKED
+    if kind == "effect":
+        return claim.effect.p_alone
+    return _NOT_ASKED if claim.replication is None else max(claim.effect.p_alone, claim.replication.p_alone)
 
 
 def _with_p(claim: Claim, p: Mapping[str, float], fdr: float) -> Claim:
     there = {kind: getattr(claim, kind) for kind in p if getattr(claim, kind) is not None}
-    evidence: dict[str, Any] = {kind: replace(one, p_adjusted=p[kind]) for kind, one in there.items()}
+    evidence: dict[str, Any] = {kind: replace(one, p=one.p_alone, p_adjusted=p[kind]) for kind, one in there.items()}
     return replace(claim, alpha=fdr, **evidence)
 
 

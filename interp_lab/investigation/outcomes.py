@@ -2,9 +2,11 @@
 
 import re
 from enum import StrEnum
+from typing import Any
 
 from interp_lab.claims import Claim, Evidence, Grade
 from interp_lab.hypotheses import Hypothesis
+from interp_lab.investigation.deciding import BESIDE
 from interp_lab.investigation.found import Decided, Investigated
 from interp_lab.reports.reasons import Reason, short_of_causal, short_of_replicated
 from interp_lab.types import Interval
@@ -73,16 +75,23 @@ def outcome_of(found: Investigated, decided: Decided) -> Outcome:
     A claim that is not causal is refuted where its interval, or that of the difference to the control, leaves out every
     effect that would be of interest in the direction that was seen where it was searched for; else it is undecided.
     """
-    claim = decided.claim
+    return _outcome(decided.claim, found.tests.get(decided.run), decided.hypothesis)
+
+
+def outcome_beside(found: Investigated, decided: Decided) -> Outcome:
+    """Return the same for the model that stands beside: what does not hold there is gone only where it is refuted."""
+    return _outcome(decided.beside, found.tests.get(f"{BESIDE}/{decided.hypothesis.step}"), decided.hypothesis)
+
+
+def _outcome(claim: Claim | None, test: Any, hypothesis: Hypothesis) -> Outcome:  # noqa: ANN401 - a Result
     if claim is None:
-        test = found.tests.get(decided.run)
         asked = test is not None and getattr(test, "not_asked", None) is None
         return Outcome.REFUTED if asked else Outcome.UNTESTED
     if claim.grade >= Grade.CAUSAL:
         return Outcome.REPLICATED if claim.grade >= Grade.REPLICATED else Outcome.CAUSAL
     if claim.effect is None:
         return Outcome.UNTESTED
-    side = 1 if decided.hypothesis.observed.estimate >= 0 else -1
+    side = 1 if hypothesis.observed.estimate >= 0 else -1
     return Outcome.REFUTED if _leaves_nothing(claim.effect, side) else Outcome.UNDECIDED
 
 

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp_lab.claims import Claim, Evidence, Split
+from interp_lab.claims import Claim, Evidence, Split, as_unsure
 from interp_lab.effects import Compared, evidence_against, evidence_of
 from interp_lab.engine import Effects
 from interp_lab.experiment import Progress, silent
@@ -143,7 +143,9 @@ class FollowUp:
         share = self.repaired[self.chosen]
         observed = f"triage: {self.verdict}; {share:.0%} of the way to the run that answers right; {beyond}"
         statement = f"In {self.model}, {self.part} set to its value in a run that answers right {more}"
-        pairs = zip(self.effects, self.replications, strict=True)
+        away = [one for one in self.replications if one is not None]
+        again_of = as_unsure(away) if len(away) == len(self.effects) else [None] * len(self.effects)
+        pairs = zip(as_unsure(self.effects), again_of, strict=True)
         made = [Claim(statement, observed, effect, again, alpha=alpha) for effect, again in pairs]
         return min(made, key=lambda claim: claim.grade)
 

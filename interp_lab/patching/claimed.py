@@ -52,7 +52,8 @@ class PatchingClaims(PatchingMeasurements):
         c = self.config
         effects, control = (np.stack(side) for side in zip(*tested.values(), strict=True))
         own, against = self._interval(held, effects), self._interval(held, effects - control)
-        adjusted = paired_difference(effects, control, held.clusters, level=c.level, seed=c.seed).p_adjusted()
+        test = paired_difference(effects, control, held.clusters, level=c.level, seed=c.seed)
+        adjusted = test.p_adjusted()
         return [
             Evidence(
                 what=f"{kind} {what}",
@@ -64,6 +65,7 @@ class PatchingClaims(PatchingMeasurements):
                 split=split,
                 n_examples=effects.shape[-1],
                 margin=self.margin,
+                p=float(test.p[nth]),
             )
             for nth, (kind, what) in enumerate(tested)
         ]

@@ -32,7 +32,7 @@ def said(setting: Setting, place: str) -> str:
     return f"{told}, {TOKENS.get(setting.where, named)}{gate},"
 
 
-def beyond_random(tested: Sequence[Tested], ranks: Sequence[float] | np.ndarray) -> list[Tested]:
+def beyond_random(tested: Sequence[Tested], ranks: Sequence[float], corrected: Sequence[float]) -> list[Tested]:
     """Return evidence that is no surer than by its rank among random directions.
 
     Directions without a meaning move the target either way, so that their mean is near zero whatever they do: to
@@ -40,10 +40,11 @@ def beyond_random(tested: Sequence[Tested], ranks: Sequence[float] | np.ndarray)
 
     Args:
         ranks: p of each by its rank.
+        corrected: the same over all that are ranked.
     """
     return [
-        (replace(effect, p_adjusted=max(effect.p_adjusted, float(p))), again)
-        for (effect, again), p in zip(tested, ranks, strict=True)
+        (effect.no_surer_than(rank, adjusted), again)
+        for (effect, again), rank, adjusted in zip(tested, ranks, corrected, strict=True)
     ]
 
 
@@ -66,12 +67,12 @@ class SteeringClaims(SteeringMeasurements):
             report.append(replace(written, clusters=tuple(map(str, clusters_of(written.clusters)))))
             held_out.append(None)
         led, *other = with_replications(report, held_out, alpha=c.fdr, level=c.level, seed=c.seed)
-        by_rank = benjamini_hochberg(np.array([self.random_p(sign) for sign in self.leading]))
-        found = [beyond_random(led, by_rank)]
+        by_rank = [self.random_p(sign) for sign in self.leading]
+        found = [beyond_random(led, by_rank, benjamini_hochberg(np.array(by_rank)).tolist())]
         if self.generated is not None:
             # Not corrected: twenty draws, which is what text allows, cannot rank better than one in twenty-one.
             ranks = [self.generated.random_p(nth) for nth in range(len(self.generated.names))]
-            found.append(beyond_random(*other, ranks))
+            found.append(beyond_random(*other, ranks, ranks))
         return found
 
     def _compared(self, split: Split) -> Compared:

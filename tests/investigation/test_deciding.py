@@ -1,6 +1,6 @@
 """What becomes of hypotheses: by numbers that were worked out by hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -28,9 +28,11 @@ def hypothesis(statement, *, step="toss", nth=1, estimate=1.0, model="organism")
     )  # fmt: skip
 
 
-def claim(statement, p=0.001, *, value=1.0, again=None):
+def claim(statement, p=0.001, *, value=1.0, again=None, within=None):
+    """Return a claim; `within` is p as its own test corrected it."""
     away = None if again is None else evidence(value, again, Split.HELD_OUT)
-    return Claim(statement, "seen", evidence(value, p, Split.REPORT), away)
+    seen = evidence(value, p if within is None else within, Split.REPORT)
+    return Claim(statement, "seen", seen if within is None else replace(seen, p=p), away)
 
 
 def decided(*pairs, **named):
@@ -46,6 +48,18 @@ class TestOneCorrectionOverAll:
         found = decided(*((f"{p}", claim(f"{p}", p)) for p in (0.01, 0.02, 0.04, 0.5)))
         assert [one.claim.effect.p_adjusted for one in found] == pytest.approx([0.04, 0.04, 0.16 / 3, 0.5])
         assert [one.holds for one in found] == [True, True, False, False]
+
+    def test_what_a_test_corrected_itself_is_not_corrected_twice(self):
+        """p 0.02 and 0.04, by their own test 0.04 and 0.04: 0.04 twice; from 0.3 and 0.3 it would be 0.3 twice."""
+        found = decided(("a", claim("a", 0.02, within=0.3)), ("b", claim("b", 0.04, within=0.3)))
+        assert [one.claim.effect.p_adjusted for one in found] == pytest.approx([0.04, 0.04])
+        assert [one.claim.effect.p for one in found] == [0.02, 0.04]
+        assert all(one.holds for one in found)
+
+    def test_what_turned_its_sign_counts_as_tested(self):
+        """p 0.03 of two, where the other turned with p 0.001: 0.06."""
+        found = decided(("a", claim("a", 0.03)), ("b", claim("b", value=-1.0)))
+        assert found[0].claim.effect.p_adjusted == pytest.approx(0.06)
 
     def test_what_was_not_stated_counts_as_tested(self):
         """Of two with p 0.03, one alone: 0.06 where the other was not found, and not 0.03."""
@@ -69,6 +83,18 @@ class TestOneCorrectionOverAll:
             pytest.approx(0.03), pytest.approx(0.3), None,
         ]  # fmt: skip
         assert [one.grade for one in found] == [Grade.REPLICATED, Grade.CAUSAL, Grade.CAUSAL]
+
+    def test_a_replication_is_no_surer_than_the_effect(self):
+        """p 0.02 and 0.04 of effects, 0.001 of both replications: it holds twice at 0.04 and 0.04, not at 0.001."""
+        found = decided(("a", claim("a", 0.02, again=0.001)), ("b", claim("b", 0.04, again=0.001)))
+        assert [one.claim.replication.p_adjusted for one in found] == pytest.approx([0.04, 0.04])
+        assert all(one.grade is Grade.REPLICATED for one in found)
+
+    def test_a_replication_alone_supports_nothing(self):
+        """p 0.04 of one of two effects, 0.08 corrected; that of its replication, 0.001, is none without it."""
+        (found, _) = decided(("a", claim("a", 0.04, again=0.001)), ("b", None))
+        assert found.claim.replication.p_adjusted == pytest.approx(0.08)
+        assert found.grade is Grade.DESCRIPTIVE
 
     def test_the_same_over_tests_of_several_steps_and_of_one(self):
         """Which test a hypothesis comes from is no matter."""
@@ -115,8 +141,6 @@ class TestRefuted:
 
 
 def _with_margin(made, margin):
-    from dataclasses import replace
-
     return replace(made.effect, margin=margin)
 
 

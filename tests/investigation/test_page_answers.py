@@ -5,7 +5,7 @@ from dataclasses import replace
 from interp_lab.claims import Claim, Split
 from interp_lab.investigation.agreement import agreement_of
 from interp_lab.investigation.answers import answers, headline
-from interp_lab.investigation.claim_rows import claim_rows, examples
+from interp_lab.investigation.claim_rows import claim_rows, compared, examples
 from interp_lab.investigation.page import shrinkage_sentence
 from tests.investigation.made import (
     CAUSAL,
@@ -171,11 +171,20 @@ def test_exploratory_says_that_nothing_is_confirmed():
 
 class TestBeside:
     def test_which_hold_in_which_model(self):
-        one, other, third = (hypothesis(nth, f"0.{nth}") for nth in (1, 2, 3))
-        ends = [decided(one, CAUSAL, beside=Claim(one.statement, "", *CAUSAL)), decided(other, CAUSAL),
-                decided(third, REFUTED, beside=Claim(third.statement, "", *CAUSAL))]  # fmt: skip
-        said = told(investigated(ends=ends, config=config(beside="organism-tuned")))["Which parts do it?"]
-        assert "In organism-tuned, 1 of 2 hold too; only in organism: H2; only in organism-tuned: H3." in said
+        """What is not shown there is not said to be gone: H4, whose interval leaves an effect of interest."""
+        besides = [(CAUSAL, CAUSAL), (CAUSAL, REFUTED), (REFUTED, CAUSAL), (CAUSAL, UNDECIDED)]
+        ends = [
+            decided(hypothesis(nth, f"0.{nth}"), own, beside=Claim(f"0.{nth} carries it", "", *there))
+            for nth, (own, there) in enumerate(besides, 1)
+        ]
+        found = investigated(ends=ends, config=config(beside="organism-tuned"))
+        assert (
+            "In organism-tuned, 1 of 3 hold too; only in organism: H2; not decided in organism-tuned: H4; "
+            "only in organism-tuned: H3."
+        ) in told(found)["Which parts do it?"]
+        assert [compared(row, model="organism", beside="organism-tuned") for row in claim_rows(found)] == [
+            "in both", "in organism only", "in organism-tuned only", "in organism; undecided in organism-tuned",
+        ]  # fmt: skip
 
     def test_where_there_is_nothing_to_ask_about(self):
         found = investigated(

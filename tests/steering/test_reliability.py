@@ -112,7 +112,7 @@ class TestBeyondRandom:
     def graded(rank):
         moved = Interval(0.4, 0.3, 0.5)
         evidence = Evidence("adding", "share", moved, moved, 0.001, "random directions", Split.REPORT, 40, margin=0.05)
-        ((evidence, _),) = beyond_random([(evidence, None)], [rank])
+        ((evidence, _),) = beyond_random([(evidence, None)], [rank], [rank])
         return Claim("", "", evidence, None, alpha=0.05).grade
 
     def test_what_ranks_above_all_of_199_or_of_20_stays_causal(self):

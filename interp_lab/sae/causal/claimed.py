@@ -1,14 +1,14 @@
 """What is tested after the choice, beside which controls, and what is claimed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import t as student
 
-from interp_lab.claims import Claim, Evidence, Grade
+from interp_lab.claims import Claim, Evidence, Grade, as_unsure
 from interp_lab.effects import Compared, with_replications
 from interp_lab.effects.compared import Tested
 from interp_lab.sae.causal.config import Operation
@@ -67,8 +67,8 @@ class FeatureClaims(FeatureMeasurements):
 
     def _as_one_more_draw(
         self, compared: Mapping[str, Compared], asked: Mapping[str, Sequence[bool]]
-    ) -> dict[tuple[str, int], float]:
-        """Return the p-value of each effect that is asked about as one more draw of its control, corrected together.
+    ) -> dict[tuple[str, int], tuple[float, float]]:
+        """Return p of each effect that is asked about as one more draw of its control: alone, and corrected together.
 
         Of directions and random sets: matched latents are no draws, but the nearest there are.
         """
@@ -79,7 +79,8 @@ class FeatureClaims(FeatureMeasurements):
             for nth, wanted in enumerate(asked[family])
             if wanted
         }
-        return dict(zip(p, benjamini_hochberg(np.array(list(p.values()))).tolist(), strict=True)) if p else {}
+        adjusted = benjamini_hochberg(np.array(list(p.values()))).tolist() if p else []
+        return {key: (alone, together) for (key, alone), together in zip(p.items(), adjusted, strict=True)}
 
     def _weakest(self, pairs: Sequence[Tested]) -> Tested:
         effect = weakest([own for own, _ in pairs], alpha=self.config.fdr)
@@ -176,13 +177,19 @@ def p_as_one_more(effect: float, draws: Float[np.ndarray, " draw"]) -> float:
     return float(2 * student.sf(apart / spread, len(draws) - 1))
 
 
-def _at_least(evidence: Evidence, p: float | None) -> Evidence:
-    return evidence if p is None else replace(evidence, p_adjusted=max(evidence.p_adjusted, p))
+def _at_least(evidence: Evidence, p: tuple[float, float] | None) -> Evidence:
+    return evidence if p is None else evidence.no_surer_than(*p)
 
 
 def weakest(found: Sequence[Evidence], *, alpha: float) -> Evidence:
     """Return the evidence that is not clear, or else the one with the smallest difference to its control.
 
-    An effect that is to stand beside every control stands as far as beside the strongest of them.
+    An effect that is to stand beside every control stands as far as beside the strongest of them, and is no surer than
+    beside any: the largest p-values count.
     """
-    return min(found, key=lambda one: (one.is_clear(alpha=alpha), abs(one.versus_control.estimate)))
+    least = min(range(len(found)), key=lambda nth: (found[nth].is_clear(alpha=alpha), _beyond_control(found[nth])))
+    return as_unsure(found)[least]
+
+
+def _beyond_control(evidence: Evidence) -> float:
+    return abs(evidence.versus_control.estimate)

@@ -23,8 +23,7 @@ class Claimed(Compared):
         """
         if not self.compared:
             return []
-        p = self.p_adjusted[COMPARED.index("ce")]
-        return [self._claim(pair, nth, p=float(p[nth])) for nth, pair in enumerate(self.compared)]
+        return [self._claim(pair, nth) for nth, pair in enumerate(self.compared)]
 
     def told(self, name: str) -> list[tuple[str, str]]:
         """Return what one autoencoder keeps beside each of its baselines: `more`, `less`, alike, or not clear."""
@@ -42,8 +41,8 @@ class Claimed(Compared):
         kept = loss[self.names.index(MEAN)] - loss[self.names.index(name)]
         return mean_interval(kept, level=self.config.level, seed=self.config.seed)
 
-    def _claim(self, pair: Pair, nth: int, *, p: float) -> Claim:
-        name, other = pair
+    def _claim(self, pair: Pair, nth: int) -> Claim:
+        (name, other), ce = pair, COMPARED.index("ce")
         beyond, margin = self._beyond(nth), self.config.smallest_effect
         told = _told(beyond, margin=margin)
         than = "as" if told == ALIKE else "than"
@@ -53,11 +52,12 @@ class Claimed(Compared):
             unit="nats per token",
             effect=self._kept(name),
             versus_control=beyond,
-            p_adjusted=p,
+            p_adjusted=float(self.p_adjusted[ce, nth]),
             control=f"{other}: {what}",
             split=Split.REPORT,
             n_examples=self.n_documents,
             margin=margin,
+            p=float(self.differences.p[ce, nth]),
         )
         shares = " against ".join(str(self.interval(one, "ce_recovered_mean")) for one in pair)
         r2 = " against ".join(str(self.interval(one, "r2")) for one in pair)
