@@ -41,8 +41,16 @@ def _lines(found: SteeringClaims, direction: str, sign: int) -> dict[str, str]:
         "perplexity on neutral text": f"x {perplexity_ratio(found, setting)}",
         "tokens of neutral text acted upon": f"{costs.touched[place].mean():.0%}",
         "largest fall in accuracy": f"{costs.worst_loss[place]:.1%}" if found.config.capabilities else "not measured",
+        **_undecided(found, place),
         **_evidence(found, setting, sign),
     }
+
+
+def _undecided(found: SteeringClaims, place: int) -> dict[str, str]:
+    if not found.config.should_decide:
+        return {}
+    fall = found.report_costs.price.deciding[place]
+    return {f"fall of the gap by {', '.join(found.config.should_decide)} (probability)": f"{fall:.3f}"}
 
 
 def _where_touched(found: SteeringClaims, place: int) -> str:

@@ -32,17 +32,26 @@ class Choice:
         return self.strongest if self.best is None else self.best
 
 
-def keeps(
-    kl: Float[np.ndarray, " setting"], loss: Float[np.ndarray, " setting"], budget: Budget
-) -> Bool[np.ndarray, " setting"]:
-    """Whether settings keep to the budget; NaN (not measured) does not."""
-    return (kl <= budget.kl) & (loss <= budget.capability_loss + 1e-9)
+@dataclass(frozen=True)
+class Price:
+    """What settings cost, by means over one split; NaN where something was not measured."""
+
+    kl: Float[np.ndarray, " setting"]
+    """Divergence on neutral text (nats)."""
+    loss: Float[np.ndarray, " setting"]
+    """Largest fall in accuracy on any capability (share)."""
+    deciding: Float[np.ndarray, " setting"]
+    """Fall of the gap by what should decide (a probability)."""
+
+    def keeps(self, budget: Budget) -> Bool[np.ndarray, " setting"]:
+        """Whether settings keep to the budget; what was not measured does not."""
+        within = (self.kl <= budget.kl) & (self.loss <= budget.capability_loss + 1e-9)
+        return within & (self.deciding <= budget.deciding_loss)
 
 
 def choose(
     effect: Float[np.ndarray, " setting"],
-    kl: Float[np.ndarray, " setting"],
-    loss: Float[np.ndarray, " setting"],
+    price: Price,
     *,
     budget: Budget,
     tolerance: float = 0.0,
@@ -54,10 +63,8 @@ def choose(
         tolerance: difference of mean effects that counts as none, in the unit of the target.
         among: settings to choose from; `None` means all.
         effect: mean change of the target, positive towards the positive side.
-        kl: mean divergence on neutral text (nats).
-        loss: largest fall in accuracy on any capability (share); NaN where it was not measured.
     """
-    within = keeps(kl, loss, budget)
+    within, kl = price.keeps(budget), price.kl
     effect = effect if among is None else np.where(among, effect, 0.0)
     return tuple(
         Choice(
@@ -70,15 +77,9 @@ def choose(
     )
 
 
-def stated(
-    settings: Mapping[int, int],
-    kl: Float[np.ndarray, " setting"],
-    loss: Float[np.ndarray, " setting"],
-    *,
-    budget: Budget,
-) -> tuple[Choice, ...]:
+def stated(settings: Mapping[int, int], price: Price, *, budget: Budget) -> tuple[Choice, ...]:
     """Return what was stated in advance, by sign; the selection split says no more than if it keeps to the budget."""
-    within = keeps(kl, loss, budget)
+    within = price.keeps(budget)
     found = {sign: settings.get(sign) for sign in SIGNS}
     return tuple(
         Choice(sign, one if one is not None and within[one] else None, one, () if one is None else (one,))

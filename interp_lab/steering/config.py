@@ -45,6 +45,8 @@ class Budget(Config):
     """Mean divergence of next-token predictions on neutral text, KL(unsteered || steered) (nats per token)."""
     capability_loss: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Largest fall in accuracy on any capability: share of prompts whose likeliest next token is a right answer."""
+    deciding_loss: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Largest fall of the gap by what should decide, where `should_decide` asks for it (a probability)."""
 
 
 class SteeringConfig(ModelConfig):
@@ -109,8 +111,8 @@ class SteeringConfig(ModelConfig):
     P(positive answer) / P(either), less the same of a partner: the same prompt with the negative side's words, all else
     equal; what is chosen leaves the least of it. A target of your own: `measure(model, target=...)`."""
     should_decide: dict[str, tuple[str, str]] = {}  # noqa: RUF012 - pydantic copies defaults
-    """With `gap`: latents of the same behaviour that should decide, each with two values (`income: [low, high]`). The
-    gap between the first values of all and the second ones is reported beside the other, with and without steering."""
+    """With `gap`: latents of the same behaviour that should decide, each with two values (`income: [low, high]`). How
+    much of the gap between the first values of all and the second ones may go is in the budget."""
     n_prompts: Annotated[int, Field(ge=16)] = 192
     """Prompts of ordinary templates: half to choose on, half to report."""
     n_held_out: Annotated[int, Field(ge=8)] | None = 64
@@ -185,8 +187,8 @@ class SteeringConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _makes_settings(self) -> "SteeringConfig":
-        if self.hows != ("ablate",) and (0.0,) in (self.coefficients, *self.coefficients_of.values()):
-            raise ValueError("coefficients: [0] steers nothing; give others")
+        if "add" in self.hows and (0.0,) in (self.coefficients, *self.coefficients_of.values()):
+            raise ValueError("coefficients: [0] steers nothing by adding; give others, or leave 'add' out of hows")
         return self
 
     @model_validator(mode="after")

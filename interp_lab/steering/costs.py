@@ -12,6 +12,7 @@ from interp_lab.interventions import Intervention
 from interp_lab.runs.fields import KeptFields
 from interp_lab.stats import mean_interval
 from interp_lab.steering.capabilities import Capability, capability_of
+from interp_lab.steering.choice import Price
 from interp_lab.steering.config import Budget, SteeringConfig
 from interp_lab.steering.drawn import PARTS
 from interp_lab.steering.neutral import NeutralTexts
@@ -43,6 +44,8 @@ class Costs(KeptFields):
     """The same of the unsteered model."""
     question_templates: Int[np.ndarray, "capability question"]
     """Numbers of templates: what intervals of falls resample."""
+    deciding: Float[np.ndarray, "setting pair"]
+    """Fall of the gap by what should decide (a probability), in pairs of prompts; no column where that is not asked."""
 
     def fall(self, capability: int, setting: int, *, level: float, seed: int) -> Interval:
         """Return the fall in accuracy on a capability (share of questions), with its interval over templates.
@@ -66,6 +69,12 @@ class Costs(KeptFields):
         """Largest fall in accuracy on any capability; 0 if none is asked for, NaN for settings that were left out."""
         return self.losses.max(0) if len(self.right) else np.zeros(len(self.kl))
 
+    @property
+    def price(self) -> Price:
+        """Return what is held against the budget; a gap that is not asked about does not fall."""
+        asked = self.deciding.shape[-1] > 0
+        return Price(self.kl.mean(-1), self.worst_loss, self.deciding.mean(-1) if asked else np.zeros(len(self.kl)))
+
 
 def costs_of(
     model: HookedModel,
@@ -75,12 +84,14 @@ def costs_of(
     split: Split,
     neutral: NeutralTexts,
     make: Make,
+    deciding: Float[np.ndarray, "setting pair"] | None = None,
     capable: Callable[[Float[np.ndarray, " setting"]], Sequence[int]] | None = None,
 ) -> Costs:
     """Measure what settings cost.
 
     Args:
         make: interventions of some of `settings` on a batch.
+        deciding: fall of the gap by what should decide; `None` if that is not asked.
         capable: given the mean KL of each, which places of `settings` to ask for capabilities; `None` asks for all.
 
     Raises: ValueError, as `price_of` and `capability_of`.
@@ -102,6 +113,7 @@ def costs_of(
         right=every,
         clean_right=clean,
         question_templates=names,
+        deciding=np.zeros((len(settings), 0)) if deciding is None else deciding,
     )
 
 

@@ -61,16 +61,19 @@ def _prompts(
 def _deciding(
     model: HookedModel, config: SteeringConfig, prompts: Mapping[Split, TraitPrompts]
 ) -> dict[Split, TraitPrompts]:
-    """Draw as many as there are prompts of each split that something is reported on; nothing is chosen by them."""
-    if not config.should_decide:
+    """Draw as many as there are prompts of each split; a text that is drawn twice is in one split."""
+    c = config
+    if not c.should_decide:
         return {}
-    reserved = {Split.REPORT: False, Split.HELD_OUT: True}
-    return {
-        split: deciding_prompts(model, config.trait, config.should_decide, len(prompts[split]), seed=config.seed + 3,
-                                reserved=kind)
-        for split, kind in reserved.items()
-        if split in prompts
-    }  # fmt: skip
+    n = sum(len(prompts[split]) for split in PARTS)
+    ordinary = deciding_prompts(model, c.trait, c.should_decide, n, seed=c.seed + 3, reserved=False)
+    splits = halves(ordinary, seed=c.seed)
+    found = {split: ordinary.rows(splits.of(split)) for split in PARTS}
+    if Split.HELD_OUT in prompts:
+        found[Split.HELD_OUT] = deciding_prompts(
+            model, c.trait, c.should_decide, len(prompts[Split.HELD_OUT]), seed=c.seed + 3, reserved=True
+        )
+    return found
 
 
 def _require_openings(report: TraitPrompts, config: SteeringConfig) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from interp_lab.claims import Split
 from interp_lab.experiment import Provenance
 from interp_lab.stats import Intervals, bootstrap_interval
-from interp_lab.steering.choice import Choice, keeps
+from interp_lab.steering.choice import Choice
 from interp_lab.steering.config import SteeringConfig
 from interp_lab.steering.controls import Controls, Doses
 from interp_lab.steering.costs import Costs
@@ -211,4 +211,4 @@ class SteeringMeasurements:
 
     def within(self, costs: Costs) -> Shaped[np.ndarray, " setting"]:
         """Return which settings keep to the budget, by means over the texts and questions of a split."""
-        return keeps(costs.kl.mean(-1), costs.worst_loss, self.config.budget)
+        return costs.price.keeps(self.config.budget)

@@ -45,9 +45,18 @@ class Measuring:
         effects = self.steered(split, settings)
         self.say(f"their price, {split} split")
         only = self._affordable if split is Split.SELECT else None
-        neutral = self.drawn.neutral[split]
-        costs = costs_of(self.model, self.config, settings, split=split, neutral=neutral, make=self.make, capable=only)
+        costs = costs_of(
+            self.model, self.config, settings, split=split, neutral=self.drawn.neutral[split], make=self.make,
+            deciding=self._undecided(split, settings), capable=only,
+        )  # fmt: skip
         return effects, costs
+
+    def _undecided(self, split: Split, settings: Sequence[int]) -> Float[np.ndarray, "setting pair"] | None:
+        """Return by how much the gap by what should decide falls; `None` if that is not asked."""
+        if split not in self.drawn.deciding:
+            return None
+        found = self._steered(self.drawn.deciding[split], settings)
+        return np.sign(found.baseline.mean()) * (found.baseline - found.values)
 
     def steered(self, split: Split, settings: Sequence[int]) -> Steered:
         """Measure the target under settings."""
@@ -62,7 +71,8 @@ class Measuring:
     def deciding(self, choices: Sequence[Choice]) -> dict[Split, Steered]:
         """Measure the gap by what should decide, under the settings that lead (in their order); none if not asked."""
         leads = [choice.leading for choice in choices if choice.leading is not None]
-        return {split: self._steered(prompts, leads) for split, prompts in self.drawn.deciding.items() if leads}
+        own = {split: prompts for split, prompts in self.drawn.deciding.items() if split is not Split.SELECT}
+        return {split: self._steered(prompts, leads) for split, prompts in own.items() if leads}
 
     def held_out(self, settings: Sequence[int]) -> Steered | None:
         """Measure the target on held-out templates; `None` if there are none."""
@@ -105,13 +115,12 @@ def chosen(
 ) -> tuple[Choice, ...]:
     """Return what the selection split chooses, for each sign; see `choice.choose`. Or what was stated in advance."""
     effect, tolerance = select.towards(scale), config.tolerance * whole(select, scale)
-    kl = costs.kl.mean(-1)
     if config.chosen is not None:
         signs = [1 if side == "positive" else -1 for side in config.chosen]
         at = zip(signs, plan.places_of(list(config.chosen.values())), strict=True)
         own = {sign: setting for sign, setting in at if among is None or among[setting]}
-        return stated(own, kl, costs.worst_loss, budget=config.budget)
-    return choose(effect, kl, costs.worst_loss, budget=config.budget, tolerance=tolerance, among=among)
+        return stated(own, costs.price, budget=config.budget)
+    return choose(effect, costs.price, budget=config.budget, tolerance=tolerance, among=among)
 
 
 def whole(of: Steered, scale: Scale) -> float:

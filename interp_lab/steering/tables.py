@@ -33,7 +33,8 @@ def chosen_table(found: SteeringClaims) -> pd.DataFrame:
     """Return one row per side: what leads there, how far it moves the target on each split, and what it costs.
 
     `effect` and the like are mean changes in the unit of the target, `kl` in nats per token, `perplexity_ratio` the
-    factor by which the perplexity of neutral text rises, `capability_loss` the largest fall in accuracy (share).
+    factor by which the perplexity of neutral text rises, `capability_loss` the largest fall in accuracy (share),
+    `deciding_loss` the fall of the gap by what should decide (a probability).
     """
     rows = []
     for sign, setting in found.leading.items():
@@ -51,6 +52,7 @@ def chosen_table(found: SteeringClaims) -> pd.DataFrame:
         row |= found.of_documents(costs.kl_touched[at]).columns("kl_where_touched")
         row |= perplexity_ratio(found, setting).columns("perplexity_ratio")
         row |= {"tokens_touched": costs.touched[at].mean(), "capability_loss": costs.worst_loss[at]}
+        row |= {"deciding_loss": costs.price.deciding[at]} if found.config.should_decide else {}
         rows.append(row | {"within_budget_on_report": bool(found.within(costs)[at]), "grade": str(found.grade(sign))})
     return pd.DataFrame(rows)
 
@@ -144,7 +146,9 @@ def settings_table(found: SteeringClaims) -> pd.DataFrame:
         row |= {"how": str(one.how), "where": one.where, "gate": one.gate or "", "coefficient": one.coefficient}
         row |= {"effect_on_select": effects[nth], "kl_on_select": costs.kl[nth].mean()}
         row |= {"tokens_touched": costs.touched[nth].mean()}
-        row |= {"capability_loss_on_select": costs.worst_loss[nth], "within_budget": bool(within[nth])}
+        row |= {"capability_loss_on_select": costs.worst_loss[nth]}
+        row |= {"deciding_loss_on_select": costs.price.deciding[nth]} if found.config.should_decide else {}
+        row |= {"within_budget": bool(within[nth])}
         row |= {"on_frontier": nth in frontier, "leads": nth in found.leading.values()}
         rows.append(row | reported.get(nth, {}))
     return pd.DataFrame(rows)

@@ -87,7 +87,9 @@ def _led(found: SteeringClaims, sign: int) -> str:
 
 def _budget(found: SteeringClaims) -> str:
     b = found.config.budget
-    return f"KL at most {b.kl:g} nats, accuracy no more than {b.capability_loss:.1%} down"
+    told = f"KL at most {b.kl:g} nats, accuracy no more than {b.capability_loss:.1%} down"
+    names = ", ".join(found.config.should_decide)
+    return f"{told}, the gap by {names} no more than {b.deciding_loss:g}" if names else told
 
 
 def price_suggests(found: SteeringClaims) -> str:

@@ -49,7 +49,8 @@ class TestBadInput:
         assert axis in refusal(**{axis: []})
 
     def test_coefficients_that_steer_nothing(self):
-        assert "steers nothing" in refusal(coefficients=[0.0])
+        assert "steers nothing by adding" in refusal(coefficients=[0.0])
+        assert SteeringConfig(hows=("clamp", "ablate"), coefficients=(0.0,)).coefficients == (0.0,)
 
     def test_value_that_comes_twice(self):
         assert "one comes twice" in refusal(layers=[1, 1])

@@ -19,7 +19,8 @@ def costs():
     """Two capabilities of four questions, three settings; the third was not asked."""
     right = np.array([[[1, 1, 1, 0], [1, 0, 0, 0], [np.nan] * 4], [[1, 1, 1, 1], [1, 1, 1, 1], [np.nan] * 4]])
     clean = np.array([[1.0, 1, 1, 0], [1, 1, 0, 1]])
-    return Costs(NONE, NONE, NONE, NONE, np.array(["a", "b"]), right, clean, np.array([[0, 0, 1, 1], [0, 1, 2, 3]]))
+    numbers = np.array([[0, 0, 1, 1], [0, 1, 2, 3]])
+    return Costs(NONE, NONE, NONE, NONE, np.array(["a", "b"]), right, clean, numbers, np.zeros((3, 0)))
 
 
 def test_loss_is_the_largest_fall_in_accuracy_on_any_capability(costs):
@@ -40,11 +41,18 @@ class TestFall:
         """Every other template loses all: eight of sixteen questions, but four templates."""
         right = np.repeat([1.0, 0.0], 4).reshape(1, 1, 8).repeat(2, axis=-1)
         one = np.zeros((1, 2))
-        own = Costs(one, one, one, one, np.array(["a", "b"]), right, np.ones((1, 16)), np.arange(16)[None] // 4)
+        names, nothing = np.array(["a", "b"]), np.zeros((1, 0))
+        own = Costs(one, one, one, one, names, right, np.ones((1, 16)), np.arange(16)[None] // 4, nothing)
         alone = replace(own, question_templates=np.arange(16)[None])
         found, apart = (one.fall(0, 0, level=0.95, seed=0) for one in (own, alone))
         assert found.estimate == apart.estimate == 0.5
         assert found.high - found.low > 1.5 * (apart.high - apart.low)
+
+
+def test_the_gap_by_what_should_decide_falls_by_the_mean_over_pairs(costs):
+    assert costs.price.deciding.tolist() == [0, 0, 0]
+    asked = replace(costs, deciding=np.array([[0.1, 0.2], [0.0, -0.2], [0.0, 0.0]]))
+    assert asked.price.deciding == pytest.approx([0.15, -0.1, 0.0])
 
 
 def test_loss_of_what_was_not_asked_is_not_zero(costs):

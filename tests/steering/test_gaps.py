@@ -73,6 +73,7 @@ class TestPartners:
             sets += [set(prompts.texts), set(prompts.partners.texts)]
         assert sum(map(len, sets)) == len(set().union(*sets))
         assert len(texts.prompts[Split.REPORT]) == 16
+        assert not {*texts.deciding[Split.SELECT].texts} & {*texts.deciding[Split.REPORT].texts}
 
     def test_by_what_should_decide_differ_in_that_alone(self, model):
         prompts = deciding_prompts(model, "neighbourhood", ENDS, 12, seed=0, reserved=True)
@@ -118,6 +119,14 @@ class TestNumbers:
         assert own["removed"].to_numpy() == pytest.approx(1 - own["after"] / own["before"])
         assert (deciding["before"] > 0.8).all()
         assert (deciding["change"].abs() < 0.05).all()
+
+    def test_what_it_takes_from_finances_is_part_of_its_price(self, result):
+        """The gap without less that with, in the same pairs; and the selection split asks others."""
+        own, (lead,) = result.deciding[Split.REPORT], result.leading.values()
+        fall = own.baseline.mean() - own.values[0].mean()
+        assert result.report_costs.price.deciding[result.at(lead)] == pytest.approx(fall)
+        assert result.select_costs.deciding.shape == (len(result.settings), 16)
+        assert "the gap by income, debt, savings no more than 0.02" in result.sections()[0].suggests
 
     def test_claim_says_which_way(self, result):
         (claim,) = result.claims()

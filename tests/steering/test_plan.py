@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from interp_lab.steering.choice import choose, frontier, reported_settings
+from interp_lab.steering.choice import Price, choose, frontier, reported_settings
 from interp_lab.steering.config import Budget, SteeringConfig
 from interp_lab.steering.plan import Plan, planned
 
@@ -65,12 +65,15 @@ class TestPlan:
 class TestChoice:
     EFFECT = np.array([0.9, 0.5, 0.45, -0.2, -0.8])
     KL = np.array([0.5, 0.09, 0.01, 0.05, 0.4])
+    NOTHING = np.zeros(5)
 
     def chosen(self, *, loss=0.0, effect=EFFECT, tolerance=0.0, **budget):
-        up, down = choose(
-            effect, self.KL, np.full(5, loss), budget=Budget(**({"kl": 0.1} | budget)), tolerance=tolerance
-        )
+        price = self.price(loss=np.full(5, loss))
+        up, down = choose(effect, price, budget=Budget(**({"kl": 0.1} | budget)), tolerance=tolerance)
         return up.best, down.best
+
+    def price(self, *, loss=NOTHING, deciding=NOTHING):
+        return Price(self.KL, loss, deciding)
 
     def test_is_the_largest_effect_within_the_budget(self):
         assert self.chosen() == (1, 3)
@@ -82,12 +85,12 @@ class TestChoice:
     def test_is_none_where_nothing_keeps_to_the_budget_and_the_strongest_is_told(self):
         assert self.chosen(kl=0.001) == (None, None)
         assert self.chosen(loss=0.02) == (None, None)
-        up, down = choose(self.EFFECT, self.KL, np.zeros(5), budget=Budget(kl=0.001))
+        up, down = choose(self.EFFECT, self.price(), budget=Budget(kl=0.001))
         assert (up.strongest, down.strongest, up.leading) == (0, 4, 0)
 
     def test_of_one_direction_is_among_its_own_settings(self):
         own = np.array([False, False, True, False, True])
-        up, down = choose(self.EFFECT, self.KL, np.zeros(5), budget=Budget(), among=own)
+        up, down = choose(self.EFFECT, self.price(), budget=Budget(), among=own)
         assert (up.best, up.strongest, up.frontier) == (2, 2, (2,))
         assert (down.best, down.strongest) == (None, 4)
 
@@ -96,8 +99,14 @@ class TestChoice:
 
     def test_settings_whose_capabilities_were_not_measured_are_not_chosen(self):
         loss = np.array([np.nan, np.nan, 0.0, 0.01, np.nan])
-        up, down = choose(self.EFFECT, self.KL, loss, budget=Budget())
+        up, down = choose(self.EFFECT, self.price(loss=loss), budget=Budget())
         assert (up.best, down.best) == (2, 3)
+
+    def test_what_takes_from_what_should_decide_is_not_chosen(self):
+        """Cheaper and as far by the tolerance, but for a fall of 3 points; a gap that grows costs nothing."""
+        falls = np.array([0.0, 0.02, 0.03, -0.5, 0.0])
+        up, down = choose(self.EFFECT, self.price(deciding=falls), budget=Budget(), tolerance=0.06)
+        assert (up.best, down.best) == (1, 3)
 
     def test_frontier_is_what_no_cheaper_setting_exceeds(self):
         assert frontier(self.EFFECT, self.KL) == (2, 1, 0)
@@ -106,6 +115,6 @@ class TestChoice:
     def test_what_leads_is_reported_with_its_whole_family(self):
         plan = plan_of(layers=(0, 1, 2), wheres=("all",), coefficients=(-1.0, 1.0))
         effect, kl = np.array([-0.1, 0.1, -0.5, 0.5, -0.9, 0.9]), np.array([0.01, 0.01, 0.2, 0.2, 0.3, 0.09])
-        choices = choose(effect, kl, np.zeros(6), budget=Budget())
+        choices = choose(effect, Price(kl, np.zeros(6), np.zeros(6)), budget=Budget())
         assert [choice.best for choice in choices] == [5, 0]
         assert reported_settings(plan, choices, ()).tolist() == [0, 1, 2, 4, 5]  # 2 and 4 are on the frontier
