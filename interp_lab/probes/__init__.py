@@ -1,6 +1,5 @@
 """Linear probes of all layers and places, never without their controls, and whether the model uses what they read."""
 
-from interp_lab.probes.calibration import CalibrationError, calibration_error, reliability
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.controls import control_labels, shuffled_labels
 from interp_lab.probes.estimator import CalibratedProbe, LinearProbe, LinearRegressionProbe
@@ -11,6 +10,7 @@ from interp_lab.probes.fitting import fit_probes
 from interp_lab.probes.judged import Verdict
 from interp_lab.probes.result import ProbesResult
 from interp_lab.probes.saved import TrainedProbe, load_probe
+from interp_lab.stats.calibration import CalibrationError, calibration_error, reliability
 from interp_lab.tasks.labels import LabelName, labels_named
 
 __all__ = [

@@ -5,12 +5,12 @@ import plotly.graph_objects as go
 
 from interp_lab.claims import Split
 from interp_lab.plots import interval_plot, site_heatmap, styled
-from interp_lab.probes.calibration import reliability
 from interp_lab.probes.claimed import ProbesClaims
 from interp_lab.probes.judged import Judged
 from interp_lab.probes.measured import Transfer
 from interp_lab.probes.tables import ALL_OTHERS, transfer_table
 from interp_lab.stats import bootstrap_interval
+from interp_lab.stats.calibration import reliability
 from interp_lab.types import Interval
 
 MOST_DETAILED = 6

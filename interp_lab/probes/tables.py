@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from interp_lab.claims import Split
-from interp_lab.probes.calibration import calibration_error
 from interp_lab.probes.claimed import FAMILIES, ProbesClaims
 from interp_lab.probes.judged import Judged
 from interp_lab.probes.measured import Transfer
 from interp_lab.stats import mean_interval
+from interp_lab.stats.calibration import calibration_error
 from interp_lab.types import Interval
 
 ALL_OTHERS = "all others"

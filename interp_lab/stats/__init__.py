@@ -1,5 +1,6 @@
 """Intervals, permutation tests, correction for many tests, and splits; clusters (templates) are the unit throughout."""
 
+from interp_lab.stats.auroc import auroc, auroc_by_document
 from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_interval
 from interp_lab.stats.correlation import of_largest, site_correlation
 from interp_lab.stats.fdr import benjamini_hochberg
@@ -14,6 +15,8 @@ __all__ = [
     "PairedDifference",
     "PermutationResult",
     "Splits",
+    "auroc",
+    "auroc_by_document",
     "benjamini_hochberg",
     "bootstrap_interval",
     "difference_from_several",

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from interp_lab.sae.concepts.auroc import auroc
 from interp_lab.sae.concepts.sums import Encode, Sums, candidates, columns
+from interp_lab.stats.auroc import auroc
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from interp_lab.claims import Split
 from interp_lab.hooks import capture_at
-from interp_lab.sae.concepts.auroc import auroc_by_document
 from interp_lab.sae.concepts.choosing import Choice, choose_units, readings, shuffled_among_texts
 from interp_lab.sae.concepts.config import ConceptsConfig
 from interp_lab.sae.concepts.measured import FULL, Measured, Scores
@@ -20,6 +19,7 @@ from interp_lab.sae.concepts.reading import Reader, by_text, by_token
 from interp_lab.sae.concepts.sides import Activations, Kind, Side, neuron_hooks, random_dictionaries, sides_at
 from interp_lab.sae.concepts.sums import ROWS_AT_ONCE, Encode, Sums, sums_by_kind
 from interp_lab.sae.concepts.tokens import ConceptTokens
+from interp_lab.stats.auroc import auroc_by_document
 from interp_lab.types import Codec, HookedModel
 
 PROBED = (Kind.FEATURE, Kind.NEURON, Kind.COORDINATE, Kind.RANDOM)

@@ -12,8 +12,8 @@ from interp_lab.directions import Directions, from_run
 from interp_lab.identity import ModelIdentity
 from interp_lab.linear import ridge_in_folds
 from interp_lab.runs.fields import KeptFields
-from interp_lab.sae.concepts.auroc import auroc_by_document
 from interp_lab.sae.features.dictionary import Dictionary
+from interp_lab.stats.auroc import auroc_by_document
 from interp_lab.types import HookedModel
 
 FEATURE, PROBE = "monitor_feature", "monitor_probe"

@@ -8,7 +8,6 @@ import torch
 
 from interp_lab.claims import Split
 from interp_lab.linear import ridge
-from interp_lab.sae.concepts.auroc import auroc
 from interp_lab.sae.concepts.config import ConceptsConfig
 from interp_lab.sae.concepts.judged import Judged
 from interp_lab.sae.concepts.known_answers import rows as known_answers
@@ -18,6 +17,7 @@ from interp_lab.sae.concepts.planted import HOOK, planted
 from interp_lab.sae.concepts.reading import by_text
 from interp_lab.sae.concepts.sides import Entries, Features, Kind, components, neuron_hooks, random_dictionaries
 from interp_lab.sae.concepts.sums import columns
+from interp_lab.stats.auroc import auroc
 
 CONFIG = ConceptsConfig(n_random=3, n_shuffled=3, k=(1, 2))
 

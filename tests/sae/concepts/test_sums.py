@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from interp_lab.sae.concepts import sums as sums_module
-from interp_lab.sae.concepts.auroc import auroc
 from interp_lab.sae.concepts.choosing import choose_units, readings, shuffled_among_texts
 from interp_lab.sae.concepts.sums import candidates, columns, sums_by_kind
+from interp_lab.stats.auroc import auroc
 
 
 @pytest.fixture(scope="module")

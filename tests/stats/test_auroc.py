@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from interp_lab.sae.concepts.auroc import auroc, auroc_by_document
 from interp_lab.stats import mean_interval
+from interp_lab.stats.auroc import auroc, auroc_by_document
 
 
 def drawn(*, n_documents: int = 40, per_document: int = 5, effect: float = 1.0, seed: int = 0):

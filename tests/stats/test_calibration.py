@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from interp_lab.probes.calibration import calibration_error, reliability
+from interp_lab.stats.calibration import calibration_error, reliability
 
 
 class TestReliability:
