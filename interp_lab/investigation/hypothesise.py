@@ -14,12 +14,14 @@ from interp_lab.investigation.found import StepRun
 from interp_lab.investigation.plan import InvestigationError, Planned
 from interp_lab.investigation.references import unresolved
 from interp_lab.runs import write_atomic
+from interp_lab.seals import digest_of
 
 HYPOTHESES = "hypotheses.json"
 """File within the folder of the investigation."""
 _FORMAT = 1
 _BEFORE_ALL = "{family}"
 """Stands for the size of the family until all hypotheses are there."""
+_WAY_OUT = "put it back as it was, or begin anew in another folder"
 
 
 def hypotheses_of(runs: Sequence[StepRun], planned: Sequence[Planned], config: InvestigationConfig) -> list[Hypothesis]:
@@ -37,8 +39,24 @@ def hypotheses_of(runs: Sequence[StepRun], planned: Sequence[Planned], config: I
     ]
 
 
-def write_hypotheses(path: Path, hypotheses: Sequence[Hypothesis], config: InvestigationConfig) -> None:
-    """Write the file, whole or not at all; nothing in it depends on when it is written."""
+def write_down(path: Path, hypotheses: Sequence[Hypothesis], config: InvestigationConfig, *, known: str | None) -> str:
+    """Write the file, whole or not at all, and return its SHA-256; one that is there already must hold the same.
+
+    Nothing in it depends on when it is written.
+
+    Args:
+        known: SHA-256 of the file, if it was written at an earlier start and that start lived to note it.
+
+    Raises: InvestigationError, for a file that was changed or lost since, or holds what the search did not find.
+    """
+    if not path.is_file() and known is None:
+        _write(path, hypotheses, config)
+    if [one.as_dict() for one in read_hypotheses(path, known=known)] != [one.as_dict() for one in hypotheses]:
+        raise InvestigationError(f"{path} does not hold what the steps before it found; {_WAY_OUT}")
+    return digest_of(path)
+
+
+def _write(path: Path, hypotheses: Sequence[Hypothesis], config: InvestigationConfig) -> None:
     data = {
         "format": _FORMAT,
         "investigation": config.investigation,
@@ -49,9 +67,25 @@ def write_hypotheses(path: Path, hypotheses: Sequence[Hypothesis], config: Inves
     write_atomic(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
-def read_hypotheses(path: Path) -> tuple[Hypothesis, ...]:
-    """Read the file."""
-    return tuple(Hypothesis.from_dict(one) for one in json.loads(path.read_text("utf-8"))["hypotheses"])
+def read_hypotheses(path: Path, *, known: str | None = None) -> tuple[Hypothesis, ...]:
+    """Read the file.
+
+    Args:
+        known: SHA-256 that it must have; `None` takes it as it is.
+
+    Raises: InvestigationError, if it is gone, was changed, is damaged, or of a newer format.
+    """
+    if not path.is_file():
+        raise InvestigationError(f"{path} is gone; {_WAY_OUT}")
+    if known not in (None, digest_of(path)):
+        raise InvestigationError(f"{path} was changed after it was written; {_WAY_OUT}")
+    try:
+        data = json.loads(path.read_bytes())
+        if data["format"] > _FORMAT:
+            raise InvestigationError(f"{path} is of format {data['format']}, read up to {_FORMAT}; upgrade interp_lab")
+        return tuple(Hypothesis.from_dict(one) for one in data["hypotheses"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise InvestigationError(f"{path} is damaged ({error}); {_WAY_OUT}") from error
 
 
 def _of_step(run: StepRun, plan: Planned, config: InvestigationConfig) -> list[Hypothesis]:

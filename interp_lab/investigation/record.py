@@ -1,6 +1,6 @@
 """The folder of an investigation: begun or gone on with, and the record of what has run in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,6 +119,8 @@ def _require_same(old: InvestigationConfig, new: InvestigationConfig, record: Re
         changed = ["the order of steps that have run"]
     if record.hypotheses_sha256 is not None and [one.name for one in old.before] != [one.name for one in new.before]:
         changed.append("the steps before the hypotheses, which are written")
+    if record.hypotheses_sha256 is not None and not new.tests:
+        changed.append("the hypotheses are written, and nothing tests them")
     if changed:
         raise InvestigationError(
             f"{folder} holds an investigation that was told something else ({'; '.join(changed)}); go on with the old "
@@ -138,8 +140,3 @@ def _has_run(step: StepConfig, record: Record) -> bool:
 def seconds_of(record: Record) -> Mapping[str, float]:
     """Return how long everything took, by name."""
     return {name: one.seconds for name, one in record.steps.items()}
-
-
-def names_complete(record: Record) -> Sequence[str]:
-    """Return what has run to its end."""
-    return [name for name, one in record.steps.items() if one.status == "complete"]

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from interp_lab.config import Config
 from interp_lab.experiment import Progress, Steps, silent
-from interp_lab.folds import sealed
+from interp_lab.folds import FoldError, sealed
 from interp_lab.hypotheses import Hypothesis
 from interp_lab.investigation.config import InvestigationConfig
 from interp_lab.investigation.deciding import BESIDE, CONFIRM, decide
 from interp_lab.investigation.expected import Expected
 from interp_lab.investigation.found import Investigated, StepRun
-from interp_lab.investigation.hypothesise import HYPOTHESES, hypotheses_of, read_hypotheses, write_hypotheses
+from interp_lab.investigation.hypothesise import HYPOTHESES, hypotheses_of, read_hypotheses, write_down
 from interp_lab.investigation.plan import InvestigationError, Phase, Planned, plan
 from interp_lab.investigation.record import (
     Record,
@@ -29,8 +29,7 @@ from interp_lab.investigation.record import (
 from interp_lab.investigation.references import resolved, step_folder
 from interp_lab.models.held import held
 from interp_lab.registry import entry, load_result, resolve
-from interp_lab.runs import lock, read_run
-from interp_lab.seals import digest_of
+from interp_lab.runs import RunError, lock, read_run
 
 _SHOWN = {"search": "", "held_out": ", on held-out examples"}
 
@@ -57,6 +56,7 @@ def investigate(
     Raises: InvestigationError, for a plan that cannot be carried out, a folder that holds something else, or a step
         that failed, with its name and how to go on; FoldError, if the hypotheses were changed after they were written.
     """
+    out = out.absolute()
     planned = plan(config, out)
     with lock.held(out, who="investigation", error=InvestigationError):
         record = begin_or_go_on(out, config, resume=resume)
@@ -85,7 +85,8 @@ def read_investigation(folder: Path) -> Investigated:
         for at in (step_folder(folder, name),)
     ]
     tests = {name: load_result(folder / name) for name in complete if "/" in name}
-    hypotheses = read_hypotheses(folder / HYPOTHESES) if record.hypotheses_sha256 else ()
+    known = record.hypotheses_sha256
+    hypotheses = () if known is None else read_hypotheses(folder / HYPOTHESES, known=known)
     return assembled(config, folder, record, steps, tests=tests, hypotheses=hypotheses)
 
 
@@ -94,7 +95,7 @@ def assembled(
     tests: Mapping[str, Any], hypotheses: Sequence[Hypothesis],
 ) -> Investigated:  # fmt: skip
     """Put together what ran, and decide on the hypotheses once all have been tested."""
-    is_tested = all(f"{CONFIRM}/{one.step}" in tests for one in hypotheses)
+    is_tested = all(_has_ended(record, f"{at}/{one.step}") for one in hypotheses for at in _tests_of(config))
     decided = decide(hypotheses, tests, fdr=config.fdr, beside=config.beside) if is_tested else ()
     return Investigated(
         config=config,
@@ -130,6 +131,7 @@ class _Run:
 
     def carry_out(self) -> None:
         plans = {one.name: one for one in self.planned}
+        self._keep(status="running", stopped=None)
         for step in self.config.steps:
             if step == "hypotheses":
                 self.write_down()
@@ -143,7 +145,8 @@ class _Run:
 
     def step(self, planned: Planned) -> None:
         at = step_folder(self.folder, planned.name)
-        if planned.phase == "search" and (self.folder / HYPOTHESES).is_file():
+        is_written = self.record.hypotheses_sha256 is not None or (self.folder / HYPOTHESES).is_file()
+        if planned.phase == "search" and is_written:
             _require_complete(at, planned.name)
         with self._recorded(planned.name, planned.step.experiment):
             result = self._made(planned.step.experiment, planned.config, at, f"{planned.name}{_SHOWN[planned.phase]}")
@@ -156,24 +159,18 @@ class _Run:
         """Write the hypotheses; those that were written at an earlier start must be the same."""
         self.hypotheses = tuple(hypotheses_of(self.steps, self.planned, self.config))
         path, known = self.folder / HYPOTHESES, self.record.hypotheses_sha256
-        if path.is_file():
-            _require_unchanged(path, self.hypotheses, known)
-        else:
-            write_hypotheses(path, self.hypotheses, self.config)
-        self._keep(hypotheses_sha256=digest_of(path))
+        self._keep(hypotheses_sha256=write_down(path, self.hypotheses, self.config, known=known))
 
     def test(self) -> None:
-        for folder, model in ((CONFIRM, None), (BESIDE, self.config.beside)):
-            if folder == BESIDE and model is None:
-                continue
+        for folder, model in _tests_of(self.config).items():
             for step in dict.fromkeys(one.step for one in self.hypotheses):
                 self._test(f"{folder}/{step}", next(one for one in self.hypotheses if one.step == step), model)
 
     def _test(self, name: str, one: Hypothesis, model: str | None) -> None:
-        kind = resolve(entry(one.experiment).config)
-        config = kind.from_mapping({**resolved(one.config, self.folder), **({} if model is None else {"model": model})})
+        values = {**resolved(one.config, self.folder), **({} if model is None else {"model": model})}
         what = f"test of {one.step}" + ("" if model is None else f" in {model}")
         with self._recorded(name, one.experiment, may_be_refused=model is not None):
+            config = resolve(entry(one.experiment).config).from_mapping(values)
             self.tests[name] = self._made(one.experiment, config, self.folder / name, what)
 
     def _made(self, experiment: str, config: Config, at: Path, what: str) -> Any:  # noqa: ANN401 - a Result
@@ -193,7 +190,7 @@ class _Run:
         try:
             yield
         except (ValueError, RuntimeError, OSError) as error:
-            refused = may_be_refused and isinstance(error, ValueError)
+            refused = may_be_refused and isinstance(error, ValueError) and not isinstance(error, FoldError | RunError)
             self._end(name, began, "refused" if refused else "failed", str(error))
             if not refused:
                 raise InvestigationError(
@@ -225,16 +222,13 @@ class _Run:
         )
 
 
-def _require_unchanged(path: Path, hypotheses: Sequence[Hypothesis], known: str | None) -> None:
-    """Refuse to test other hypotheses than those that were written: the steps before must say the same again.
+def _tests_of(config: InvestigationConfig) -> dict[str, str | None]:
+    """Return in which folders every hypothesis is tested, and in which model if not in its own."""
+    return {CONFIRM: None} if config.beside is None else {CONFIRM: None, BESIDE: config.beside}
 
-    Raises: InvestigationError.
-    """
-    way_out = "put it back as it was, or begin anew in another folder"
-    if known not in (None, digest_of(path)):
-        raise InvestigationError(f"{path} was changed after it was written; {way_out}")
-    if [one.as_dict() for one in read_hypotheses(path)] != [one.as_dict() for one in hypotheses]:
-        raise InvestigationError(f"{path} does not hold what the steps before it found; {way_out}")
+
+def _has_ended(record: Record, test: str) -> bool:
+    return test in record.steps and record.steps[test].status in ("complete", "refused")
 
 
 def _require_complete(folder: Path, name: str) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,43 @@ class TestFromStartToEnd:
         record = json.loads((tmp_path / "out" / "record.json").read_text())
         assert record["steps"]["confirm-beside/toss"]["error"] == "what it uses does not belong to compiled/backup"
 
+    def test_a_damaged_test_in_the_model_beside_is_no_refusal(self, tmp_path):
+        """Made, killed before it was noted, and changed then: that the other model could not be asked is not true."""
+        made(tmp_path / "out", beside="compiled/backup")
+        (tmp_path / "out" / "confirm-beside" / "toss" / "arrays.safetensors").write_bytes(b"")
+        record = tmp_path / "out" / "record.json"
+        told = json.loads(record.read_text())
+        del told["steps"]["confirm-beside/toss"]
+        record.write_text(json.dumps(told))
+        with pytest.raises(InvestigationError, match=r"confirm-beside/toss .* failed"):
+            made(tmp_path / "out", beside="compiled/backup", resume=True)
+
+    def test_nor_are_hypotheses_that_were_changed_meanwhile(self, tmp_path, monkeypatch):
+        path, carry_out = tmp_path / "out" / "hypotheses.json", Coins.carry_out
+
+        def editing(self, *given, **named):
+            if self.config.fold == "held_out":
+                path.write_bytes(path.read_bytes() + b"\n")
+            return carry_out(self, *given, **named)
+
+        monkeypatch.setattr(Coins, "carry_out", editing)
+        with pytest.raises(InvestigationError, match=r"confirm-beside/toss .* was changed after it was written"):
+            made(tmp_path / "out", beside="compiled/backup")
+
+    def test_is_undecided_until_the_model_beside_was_asked_too(self, tmp_path, monkeypatch):
+        carry_out = Coins.carry_out
+
+        def stopped(self, *given, **named):
+            if self.config.model == "compiled/backup":
+                raise KeyboardInterrupt
+            return carry_out(self, *given, **named)
+
+        monkeypatch.setattr(Coins, "carry_out", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            made(tmp_path / "out", beside="compiled/backup")
+        found = read_investigation(tmp_path / "out")
+        assert (list(found.tests), found.decided) == (["confirm/toss"], ())
+
     def test_a_gate_ends_it_before_anything_is_claimed(self, tmp_path):
         gate = coins("first", gate=True, lacks="the corruption costs nothing")
         found = made(tmp_path / "out", gate, *WHOLE)
@@ -245,6 +283,7 @@ class TestGoingOn:
             ((coins("toss", **STEP, n_pairs=30), *WHOLE[1:]), {}, "step 'toss'"),
             ((coins("other", **STEP), *WHOLE[1:]), {}, "step 'toss'"),
             ((WHOLE[0], coins("more", **STEP), *WHOLE[1:]), {}, "the steps before the hypotheses, which are written"),
+            ((WHOLE[0],), {}, "the hypotheses are written, and nothing tests them"),
         ],
     )
     def test_what_has_run_is_not_told_something_else(self, tmp_path, steps, values, said):
@@ -269,6 +308,34 @@ class TestGoingOn:
         path = tmp_path / "out" / "hypotheses.json"
         path.write_bytes(path.read_bytes() + b"\n")
         with pytest.raises((InvestigationError, FoldError), match="was changed after it was written"):
+            made(tmp_path / "out", resume=True)
+
+    @pytest.mark.parametrize(("written", "said"), [(None, "is gone"), ("[]\n", "was changed after it was written")])
+    def test_nor_is_one_read_that_was_edited_or_lost(self, tmp_path, written, said):
+        made(tmp_path / "out")
+        path = tmp_path / "out" / "hypotheses.json"
+        path.unlink() if written is None else path.write_text(written)
+        with pytest.raises(InvestigationError, match=f"hypotheses.json {said}; put it back as it was"):
+            read_investigation(tmp_path / "out")
+
+    def test_what_was_lost_is_not_written_anew(self, tmp_path):
+        made(tmp_path / "out")
+        (tmp_path / "out" / "hypotheses.json").unlink()
+        with pytest.raises(InvestigationError, match=r"hypotheses.json is gone"):
+            made(tmp_path / "out", resume=True)
+        shutil.rmtree(tmp_path / "out" / "steps" / "toss")
+        RUNS.clear()
+        with pytest.raises(InvestigationError, match="'toss' came before the hypotheses, which are written"):
+            made(tmp_path / "out", resume=True)
+        assert RUNS == [], "no search once held-out examples were seen"
+
+    @pytest.mark.parametrize("text", ["{", '{"format": 1}', '{"format": 1, "hypotheses": [{}]}', '{"format": 2}'])
+    def test_a_damaged_file_of_hypotheses_is_told(self, tmp_path, text):
+        made(tmp_path / "out")
+        record = tmp_path / "out" / "record.json"
+        (tmp_path / "out" / "hypotheses.json").write_text(text)
+        record.write_text(json.dumps({**json.loads(record.read_text()), "hypotheses_sha256": None}))
+        with pytest.raises(InvestigationError, match=r"hypotheses.json is (damaged|of format 2)"):
             made(tmp_path / "out", resume=True)
 
     def test_hypotheses_that_the_search_did_not_find_are_refused(self, tmp_path, monkeypatch):
@@ -306,6 +373,38 @@ class TestGoingOn:
             made(tmp_path / "out", resume=True)
         with pytest.raises(RunError, match="was changed after the run"):
             read_investigation(tmp_path / "out")
+
+    def test_what_a_gate_ended_stays_as_it_was(self, tmp_path):
+        steps = [coins("look", **STEP), coins("gate", gate=True, lacks="nothing there"), *WHOLE]
+        first = made(tmp_path / "out", *steps)
+        RUNS.clear()
+        again = made(tmp_path / "out", *steps, resume=True)
+        assert [one.name for one in again.steps] == [one.name for one in first.steps] == ["look", "gate"]
+        assert (again.stopped, RUNS) == ("gate: nothing there", [])
+        assert json.loads((tmp_path / "out" / "record.json").read_text())["status"] == "complete"
+
+    def test_is_running_until_it_has_ended_again(self, tmp_path):
+        made(tmp_path / "out")
+        stone = tmp_path / "stone"
+        stone.touch()
+        with pytest.raises(InvestigationError, match="fell off"):
+            made(tmp_path / "out", *WHOLE, coins("again", breaks_on=str(stone)), resume=True)
+        assert json.loads((tmp_path / "out" / "record.json").read_text())["status"] == "running"
+
+    def test_the_same_folder_by_another_path_and_no_other_one(self, tmp_path, monkeypatch):
+        """Steps that use others know where these lie: a folder that was moved can be read, and not gone on with."""
+        steps = [coins("look", **STEP), coins("toss", **STEP, uses={"run": "@look", "artefact": "drawn"}), *WHOLE[1:]]
+        monkeypatch.chdir(tmp_path)
+        first = made(Path("out"), *steps)
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+        RUNS.clear()
+        assert made(tmp_path / "out", *steps, resume=True).decided == first.decided
+        (tmp_path / "out").rename(tmp_path / "moved")
+        assert read_investigation(tmp_path / "moved").decided == first.decided
+        with pytest.raises(RunError, match=r"toss holds a run with another config \(uses.run: .*out/steps/look"):
+            made(tmp_path / "moved", *steps, resume=True)
+        assert RUNS == []
 
     def test_a_plan_that_cannot_be_carried_out_makes_no_folder(self, tmp_path):
         with pytest.raises(InvestigationError):
