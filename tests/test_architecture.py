@@ -14,7 +14,7 @@ FLOORS = [
     ["types", "edges", "identity", "seals", "folds", "config", "claims", "hypotheses", "bibliography", "experiment"],
     ["metrics", "plots", "stats", "linear", "runs", "jobs"],
     ["hooks", "organisms", "models", "tasks"],
-    ["interventions", "gradients", "engine", "directions", "decoding", "effects"],
+    ["interventions", "gradients", "attention_rollout", "engine", "directions", "decoding", "effects"],
     ["attention", "patching", "circuits", "lenses", "probes", "input_attribution", "sae", "steering", "production",
      "similarity", "audit", "behaviour"],
     ["registry", "sharding", "verify", "reports", "wandb_bridge", "sweeps", "investigation", "training", "apps", "cli"],

@@ -3,6 +3,7 @@
 from interp_lab.bibliography.inputs import (
     ABNAR_2020,
     ADEBAYO_2018,
+    COHEN_WANG_2024,
     DATTA_2016,
     DEYOUNG_2020,
     KUSNER_2017,
@@ -91,6 +92,7 @@ __all__ = [
     "BRICKEN_2023",
     "BUSSMANN_2024",
     "BUSSMANN_2025",
+    "COHEN_WANG_2024",
     "CONMY_2023",
     "COSTA_2025",
     "CUNNINGHAM_2023",

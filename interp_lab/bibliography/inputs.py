@@ -37,6 +37,13 @@ LUNDBERG_2017 = Source(
     year=2017,
     url="https://arxiv.org/abs/1705.07874",
 )
+COHEN_WANG_2024 = Source(
+    key="cohenwang2024contextcite",
+    title="ContextCite: Attributing Model Generation to Context",
+    authors="Benjamin Cohen-Wang and Harshay Shah and Kristian Georgiev and Aleksander Madry",
+    year=2024,
+    url="https://arxiv.org/abs/2409.00729",
+)
 YEH_2019 = Source(
     key="yeh2019infidelity",
     title="On the (In)fidelity and Sensitivity of Explanations",
@@ -57,4 +64,11 @@ DATTA_2016 = Source(
     authors="Anupam Datta and Shayak Sen and Yair Zick",
     year=2016,
     url="https://doi.org/10.1109/SP.2016.42",
+)
+WACHTER_2018 = Source(
+    key="wachter2018counterfactual",
+    title="Counterfactual Explanations Without Opening the Black Box: Automated Decisions and the GDPR",
+    authors="Sandra Wachter and Brent Mittelstadt and Chris Russell",
+    year=2018,
+    url="https://arxiv.org/abs/1711.00399",
 )

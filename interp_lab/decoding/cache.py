@@ -4,6 +4,7 @@
 it holds at every step.
 """
 
+from copy import copy
 from typing import Any
 
 import torch
@@ -34,6 +35,16 @@ class LayerCache:
     def keep(self, index: Tensor) -> None:
         """Go on with these rows."""
         self._buffers = [buffer[index] for buffer in self._buffers]
+
+    def branched(self, index: Tensor, *, n_tokens: int, width: int) -> "LayerCache":
+        """Return a cache of its own that begins with the first tokens of some rows."""
+        found = copy(self)
+        found.length, found._buffers = n_tokens, []
+        for buffer in self._buffers:
+            begun = buffer.new_empty(len(index), buffer.shape[1], width, buffer.shape[3])
+            begun[:, :, :n_tokens] = buffer[index, :, :n_tokens]
+            found._buffers.append(begun)
+        return found
 
     def _filled(self, buffer: Tensor) -> Tensor:
         return buffer[:, :, : self.length].transpose(1, 2)
@@ -70,3 +81,24 @@ class KeyValueCache:
         self._mask = self._mask[index]
         for layer in self._layers:
             layer.keep(index)
+
+    def branched(self, index: Int[Tensor, " row"], *, n_tokens: int, width: int) -> "KeyValueCache":
+        """Return a cache that begins with the first tokens of some rows, each as often as it is named.
+
+        What follows may differ from row to row: the tokens that prompts share are then run once. This cache stays as it
+        is.
+
+        Args:
+            width: tokens that the new one has room for.
+
+        Raises: ValueError, for more tokens than are in the cache or than there is room for.
+        """
+        if not 0 <= n_tokens <= min(self.length, width):
+            raise ValueError(
+                f"n_tokens={n_tokens} of a cache of {self.length} cannot begin one of {width}; take from 0 to "
+                f"{min(self.length, width)}"
+            )
+        found = copy(self)
+        found._mask = self._mask[index, :n_tokens]
+        found._layers = [layer.branched(index, n_tokens=n_tokens, width=width) for layer in self._layers]
+        return found

@@ -40,8 +40,13 @@ def forward_for(model: HookedModel, *, cache: bool) -> Forward:
         return Recomputing()
     if is_bridge(model):
         return BridgeCaching()
+    return HookedCaching() if caches_exactly(model) else Recomputing()
+
+
+def caches_exactly(model: HookedModel) -> bool:
+    """Whether `KeyValueCache` gives what a run of the whole sequence gives."""
     expands = bool(getattr(model.cfg, "ungroup_grouped_query_attention", False))
-    return Recomputing() if expands and model.cfg.n_key_value_heads else HookedCaching()
+    return not is_bridge(model) and not (expands and model.cfg.n_key_value_heads)
 
 
 class Recomputing:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from interp_lab.attention_rollout import rollout
 from interp_lab.hooks import capture, edited
 from interp_lab.input_attribution.attributions import TokenAttributions
 from interp_lab.input_attribution.inputs import Inputs
@@ -43,15 +44,6 @@ def _looked_at(model: HookedModel, given: Inputs, method: str, *, rolled: bool) 
     return shown_only(
         method, torch.cat(found), given, signed=False, unit="share", passes=Passes(len(given)), warning=UNFAITHFUL
     )
-
-
-def rollout(layers: Float[Tensor, "layer batch query key"]) -> Float[Tensor, "batch query key"]:
-    """Return the product over layers of half attention, half identity."""
-    mixed = 0.5 * layers + 0.5 * torch.eye(layers.shape[-1], device=layers.device)
-    through = mixed[0]
-    for layer in mixed[1:]:
-        through = layer @ through
-    return through
 
 
 def _rows_read(pattern: Float[Tensor, "batch query key"], given: Inputs) -> Float[Tensor, "batch key"]:
