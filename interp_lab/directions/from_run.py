@@ -45,7 +45,7 @@ def from_run(ref: RunRef, model: HookedModel) -> Directions:
         FoldError, for what may not be used in the fold in force.
     """
     require_usable_in_fold(ref)
-    folder = _sae_folder(ref)
+    folder = sae_folder(ref)
     if folder is not None:
         found = _decoder_row(folder, ref, identity_of(model))
     else:
@@ -61,7 +61,7 @@ def made_on(ref: RunRef) -> tuple[str, WeightProcessing]:
 
     Raises: ValueError, as `from_run`, for a run or artefact that is not there or does not say where it belongs.
     """
-    folder = _sae_folder(ref)
+    folder = sae_folder(ref)
     if folder is not None:
         if (folder / RECORD).is_file():
             identity = ModelIdentity.from_dict(json.loads((folder / RECORD).read_bytes())["model"])
@@ -118,8 +118,11 @@ def _read(path: Path) -> Directions:
     return load_directions(path)
 
 
-def _sae_folder(ref: RunRef) -> Path | None:
-    """Return the folder of the autoencoder that is meant; `None` if none is."""
+def sae_folder(ref: RunRef) -> Path | None:
+    """Return the folder of the autoencoder that is meant; `None` if none is.
+
+    Raises: ValueError, for a latent of an autoencoder that is not there.
+    """
     name = ref.artefact.partition("#")[0].removeprefix(f"{IN_RUN}/")
     places = (ref.run / IN_RUN / name, ref.run, BUNDLED / ref.run.name)
     candidates = places[:1] if name else places[1:]
@@ -139,7 +142,7 @@ def _decoder_row(folder: Path, ref: RunRef, model: ModelIdentity) -> Directions:
     if not number.isdecimal():
         raise ValueError(f"artefact {ref.artefact!r} names no latent of {folder}; write its number behind #, as in #12")
     config = json.loads((folder / CONFIG).read_bytes())
-    made_on, hook = _belongs(folder, config, model)
+    made_on, hook = belongs(folder, config, model)
     row = _row(folder, int(number))
     if config.get("rescale_acts_by_decoder_norm"):
         row = torch.nn.functional.normalize(row, dim=0)
@@ -147,7 +150,7 @@ def _decoder_row(folder: Path, ref: RunRef, model: ModelIdentity) -> Directions:
     return Directions(row[None], (hook,), made_on, "sae decoder", f"{folder.name}#{number}", about)
 
 
-def _belongs(folder: Path, config: dict[str, Any], model: ModelIdentity) -> tuple[ModelIdentity, str]:
+def belongs(folder: Path, config: dict[str, Any], model: ModelIdentity) -> tuple[ModelIdentity, str]:
     """Return the model and the hook point that an autoencoder writes to, as its own record or SAE Lens's says."""
     metadata = config.get("metadata") or {}
     writes = metadata.get("hook_name_out") or metadata.get("hook_name")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp_lab.decoding import Positions, generated, last_prompt_token, prompt
+from interp_lab.decoding import Positions, from_position, generated, last_prompt_token, prompt
 from interp_lab.decoding.where import policy_of
 from interp_lab.directions.vectors import width_at
 from interp_lab.hooks import require_hook
@@ -142,4 +142,6 @@ def policy(model: HookedModel, reads: Reads) -> Positions:
         return policy_of(model, reads)
     if reads == "last":
         return last_prompt_token()
+    if reads == "reply":
+        return from_position(-1)
     return (prompt() if reads == "prompt" else generated()) & policy_of(model, "all")

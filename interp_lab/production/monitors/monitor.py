@@ -12,12 +12,14 @@ from torch import Tensor
 from interp_lab.identity import ModelIdentity
 from interp_lab.interventions import Intervention
 from interp_lab.production.monitors.over import over_of
+from interp_lab.types import Site
 
 After = Literal["identity", "sigmoid", "relu", "jumprelu"]
 """What is done to the affine score: nothing; a probability; as an SAE's encoder does it."""
-Reads = Literal["all", "all+bos", "prompt", "generated", "last"]
+Reads = Literal["all", "all+bos", "prompt", "generated", "last", "reply"]
 """Which tokens are scored: all but special ones; these too; the prompt's or the generated ones (special ones left out);
-the last one of the prompt, whatever it is. The last generated token is never read, so it has no score."""
+the last one of the prompt, whatever it is; that one and all generated ones, which together predict the whole reply. The
+last generated token is never read, so it has no score."""
 
 
 class Action(StrEnum):
@@ -55,6 +57,9 @@ class Monitor:
     action: Action = Action.FLAG
     response: Intervention | None = None
     """What `steer` does."""
+    at_once: bool = False
+    """Whether it does so already to the token that raises the alarm, and those read with it; its hook points must then
+    be in later layers than the monitor's."""
     route: str | None = None
     """Who is to answer, of `route`."""
     model: ModelIdentity | None = None
@@ -75,8 +80,22 @@ class Monitor:
                     f"monitor {self.name!r} has action {self.action} and {what}={value!r}; give {what} with the action "
                     f"{action}, and with no other"
                 )
+        if self.at_once:
+            self._require_later()
         if self.action is not Action.FLAG and self.threshold is None:
             raise ValueError(f"monitor {self.name!r} is to {self.action}, and has no threshold; give it one")
+
+    def _require_later(self) -> None:
+        if self.response is None:
+            raise ValueError(f"at_once of monitor {self.name!r} is for the action {Action.STEER}; leave it out")
+        own = Site(self.hook).layer
+        for site in self.response.sites:
+            if own is None or site.layer is None or site.layer <= own:
+                raise ValueError(
+                    f"monitor {self.name!r} reads {self.hook} and is to act at once at {site.hook}, which is not in a "
+                    "later layer: it was computed before the alarm; act in a later layer, or with at_once=False on the "
+                    "tokens that follow"
+                )
 
     @property
     def sign(self) -> float:

@@ -50,7 +50,8 @@ class Watching:
 
     What an alarm sets off begins after the forward pass that raised it: a row ends before the next token is given out,
     and a response acts on the tokens read from then on. So an alarm from the prompt steers from the first generated
-    token on, and it makes no difference whether there is a cache.
+    token on; with `at_once`, which acts in later layers, from the very token. Either way it makes no difference whether
+    there is a cache.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class Watching:
             position = int(window.positions[nth, column])
             since = position - int(window.prompt_lengths[nth])
             if monitor.action is Action.STEER:
-                self._begin(number)[row] = int(window.positions[nth, -1]) + 1
+                self._begin(number)[row] = position if monitor.at_once else int(window.positions[nth, -1]) + 1
             found.append(
                 Alarm(
                     row=row, request=str(row) if self._requests is None else self._requests[row], monitor=monitor.name,
@@ -196,12 +197,27 @@ class Watching:
         return self._acts_from[number]
 
     def _gate(self, number: int) -> Strength:
+        """Return the strength of a response: 1 from where an alarm lets it begin, and 0 before."""
+        at_once = self.bank.monitors[number].at_once
+
         def strength(activation: Tensor, window: Window) -> Tensor:
-            if number not in self._acts_from:
-                return torch.zeros(window.positions.shape).to(activation)
-            return (window.positions >= self._acts_from[number][window.rows][:, None]).to(activation)
+            acts = torch.zeros_like(window.real)
+            if number in self._acts_from:
+                acts = window.positions >= self._acts_from[number][window.rows][:, None]
+            acts = acts.to(activation.device)
+            return (acts | self._now(number, window, acts.device) if at_once else acts).to(activation)
 
         return strength
+
+    def _now(self, number: int, window: Window, device: torch.device) -> Bool[Tensor, "batch pos"]:
+        """Return the tokens from where an alarm of the forward pass under way was raised on."""
+        for one in self._crossings:
+            if number in one.stack.members:
+                member = one.stack.members.index(number)
+                positions = one.window.positions.to(device)
+                raised = positions.gather(1, one.column[:, member, None])
+                return one.crossed[:, member, None] & (window.positions.to(device) >= raised)
+        return torch.zeros_like(window.real).to(device)
 
 
 def _crossing(

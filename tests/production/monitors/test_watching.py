@@ -115,12 +115,12 @@ def threshold_between(model, one: Monitor, *, generated: int) -> float:
     return (max(running[:at]) + running[at]) / 2
 
 
-def rising(model, **changes):
-    """A monitor whose maximum rises at the second generated token of prompt 0, with an alarm there."""
+def rising(model, *, generated=1, **changes):
+    """A monitor whose maximum rises at a generated token of prompt 0 (negative: of the prompt), with an alarm there."""
     for seed in range(100):
         try:
             one = monitor(seed=seed)
-            return monitor(seed=seed, threshold=threshold_between(model, one, generated=1), **changes)
+            return monitor(seed=seed, threshold=threshold_between(model, one, generated=generated), **changes)
         except AssertionError:
             continue
     raise AssertionError("no seed rises there")
@@ -193,6 +193,22 @@ class TestActions:
             begins = max(first.get(row, 99), len(prompt) - 1) + 1
             assert cached.decoded.tokens[row] == literal_tokens(model, prompt, begins)
 
+    @pytest.mark.parametrize("kind", ["standard", "rotary"])
+    @pytest.mark.parametrize("generated", [1, -2], ids=["raised by a generated token", "by one of the prompt"])
+    def test_at_once_it_acts_in_later_layers_on_the_very_token(self, kind, generated):
+        model = model_of(kind)
+        late = Intervention((Site("blocks.1.hook_mlp_out"),), Op.ADD, (6.0 * weights(9),), "push late")
+        one = rising(model, generated=generated, action=Action.STEER, response=late, at_once=True)
+        cached, recomputed = (
+            decode_watched(model, PROMPTS, MonitorBank((one,)), SETTINGS, cache=cache) for cache in (True, False)
+        )
+        assert cached.decoded.tokens == recomputed.decoded.tokens
+        first = {alarm.row: alarm.position for alarm in cached.alarms}
+        assert first[0] == 5 + generated
+        for row, prompt in enumerate(PROMPTS):
+            expected = literal_tokens(model, prompt, first.get(row, 99), at="blocks.1.hook_mlp_out")
+            assert cached.decoded.tokens[row] == expected
+
     def test_the_audit_says_where_it_acted(self, model):
         one = rising(model, action=Action.STEER, response=PUSH)
         audit = decode_watched(model, PROMPTS[:1], MonitorBank((one,)), SETTINGS).decoded.audit
@@ -205,7 +221,7 @@ class TestActions:
         assert not found.decoded.audit.touches[0].changed.any()
 
 
-def literal_tokens(model, prompt, begins):
+def literal_tokens(model, prompt, begins, at="blocks.0.hook_resid_pre"):
     """Greedy tokens of one prompt, pushed at positions from `begins` on, each from a forward pass of its own."""
     ids = list(prompt)
 
@@ -214,7 +230,7 @@ def literal_tokens(model, prompt, begins):
         return activation
 
     for _ in range(6):
-        logits = model.run_with_hooks(torch.tensor([ids]), fwd_hooks=[("blocks.0.hook_resid_pre", push)])
+        logits = model.run_with_hooks(torch.tensor([ids]), fwd_hooks=[(at, push)])
         ids.append(int(logits[0, -1].argmax()))
     return tuple(ids[len(prompt) :])
 
@@ -229,6 +245,11 @@ class TestBadInput:
             ({"action": Action.STEER, "threshold": 0.0}, "action steer and response=None"),
             ({"action": Action.FLAG, "route": "x"}, "give route with the action route"),
             ({"action": Action.STOP}, "is to stop, and has no threshold"),
+            ({"at_once": True}, "at_once of monitor 'm' is for the action steer"),
+            (
+                {"action": Action.STEER, "threshold": 0.0, "response": PUSH, "at_once": True},
+                "is to act at once at blocks.0.hook_resid_pre, which is not in a later layer",
+            ),
         ],
     )
     def test_a_monitor_that_makes_no_sense(self, changes, message):
