@@ -1,5 +1,10 @@
 """What the methods stand on: every publication once, for docstrings to name and `interp-lab cite` to print."""
 
+from interp_lab.bibliography.adversarial import (
+    EBRAHIMI_2018,
+    THOMPSON_2024,
+    ZOU_2023_GCG,
+)
 from interp_lab.bibliography.inputs import (
     ABNAR_2020,
     ADEBAYO_2018,
@@ -9,6 +14,7 @@ from interp_lab.bibliography.inputs import (
     KUSNER_2017,
     LUNDBERG_2017,
     SUNDARARAJAN_2017,
+    WACHTER_2018,
     YEH_2019,
 )
 from interp_lab.bibliography.models import (
@@ -99,6 +105,7 @@ __all__ = [
     "DATTA_2016",
     "DELONG_1988",
     "DEYOUNG_2020",
+    "EBRAHIMI_2018",
     "ELHAGE_2021",
     "ELHAGE_2022",
     "GAO_2024",
@@ -135,13 +142,16 @@ __all__ = [
     "SUNDARARAJAN_2017",
     "SYED_2023",
     "TAN_2024",
+    "THOMPSON_2024",
     "TURNER_2023",
     "VASWANI_2017",
+    "WACHTER_2018",
     "WANG_2022",
     "WATANABE_2023",
     "WU_2025",
     "YEH_2019",
     "ZHANG_2024",
     "ZOU_2023",
+    "ZOU_2023_GCG",
     "Source",
 ]
