@@ -117,7 +117,7 @@ def show_outcome(found: "Investigated") -> None:
     """Print the answers in short, and what became of every hypothesis."""
     from interp_lab.cli.show import console
     from interp_lab.investigation.answers import headline
-    from interp_lab.investigation.fixes import fixes
+    from interp_lab.investigation.fixes import fixes, price
 
     def line(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -129,10 +129,8 @@ def show_outcome(found: "Investigated") -> None:
         for one in found.decided:
             if not one.holds:
                 line(f"{one.hypothesis.id}: {one.why}")
-        fixed = fixes(found)
-        line(f"{fixed.question} {' '.join(fixed.sentences)}")
-        for points in fixed.points[1:]:  # the first are claims, which the table has
-            line(f"  {points.label}: {points.items[0]}")
+        for answer in (fixes(found), price(found)):
+            line(f"{answer.question} {' '.join(answer.sentences)}")
         line(f"written before anything held out was seen: sha256 {found.hypotheses_hash}")
     foretold = "" if found.expected is None else f", {found.expected.total:.0f} s expected"
     line(f"kept in {found.folder}; {sum(found.seconds.values()):.0f} s in all{foretold}")

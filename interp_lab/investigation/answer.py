@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from interp_lab.claims import Evidence
 from interp_lab.investigation.found import Decided, StepRun
-from interp_lab.reports.cells import p_text
 
 MOST_LINES = 6
 """Of a step's own summary."""
@@ -25,28 +23,14 @@ class Answer:
     question: str
     sentences: tuple[str, ...]
     points: tuple[Points, ...] = ()
+    """Folded on the page."""
+    items: tuple[str, ...] = ()
+    """A list that stands open below the sentences."""
 
 
-def held(one: Decided) -> str:
-    """Return a hypothesis that holds, with its numbers; a set with its members, which statements do not name."""
-    effect = None if one.claim is None else one.claim.effect
-    assert effect is not None, "what holds has an effect"
-    hypothesis = one.hypothesis
-    about = f" [{hypothesis.component}]" if " + " in hypothesis.component else ""
-    return f"{hypothesis.id} ({one.grade}): {hypothesis.statement}{about}; {measured(effect)}."
-
-
-def measured(evidence: Evidence) -> str:
-    """Return effect, difference to the control, p and number of examples."""
-    return (
-        f"effect {evidence.effect} {evidence.unit}, {evidence.versus_control} beyond its control, p "
-        f"{_p(evidence.p_adjusted)}, n = {evidence.n_examples}"
-    )
-
-
-def _p(value: float) -> str:
-    text = p_text(value)
-    return text if text.startswith("<") else f"= {text}"
+def named_by(one: Decided) -> str:
+    """Return the statement of a hypothesis with where it stands in the table, and its grade."""
+    return f"{one.hypothesis.statement} ({one.hypothesis.id}, {one.grade})"
 
 
 def lines(step: StepRun) -> tuple[str, ...]:

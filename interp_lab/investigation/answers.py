@@ -1,12 +1,12 @@
-"""The summary: six questions, answered in sentences that are computed from the numbers."""
+"""The summary: six questions, answered in sentences computed from the numbers; the table of claims has those."""
 
 from collections.abc import Iterator, Sequence
 
 from interp_lab.claims import Claim
 from interp_lab.investigation.agreement import Agreement
-from interp_lab.investigation.answer import Answer, Points, count, held, lines
+from interp_lab.investigation.answer import Answer, Points, count, lines, named_by
 from interp_lab.investigation.deciding import BESIDE
-from interp_lab.investigation.fixes import fixes
+from interp_lab.investigation.fixes import fixes, price
 from interp_lab.investigation.found import Decided, Investigated
 from interp_lab.investigation.open_questions import unknown
 from interp_lab.investigation.outcomes import (
@@ -52,7 +52,7 @@ def answers(found: Investigated, agreement: Agreement) -> list[Answer]:
     """Return what the model does, by which parts, how that is known, what fixes it at which price, what is open."""
     made = [_behaviour(found)]
     if found.stopped is None:
-        made += [_parts(found), _evidence(found), fixes(found)]
+        made += [_parts(found), _evidence(found), fixes(found), price(found)]
     return [*made, unknown(found, agreement)]
 
 
@@ -64,16 +64,16 @@ def _behaviour(found: Investigated) -> Answer:
     told += tuple(_again(found, one) for one in asked if one.hypothesis.experiment == "behaviour")
     decides = [one for one in asked if one.holds and one.hypothesis.experiment != "behaviour"]
     if decides:
-        told += (f"What decides, on held-out examples: {_kinds(decides)}.",)
+        told += ("What decides, on held-out examples:",)
     if found.stopped is not None:
         told = (f"Nothing that could be explained: {_ended(found.stopped)}", *told)
     none = ("No step measured the behaviour by itself; the steps below say what it was on their examples.",)
-    return Answer("What does the model do?", told or none, _by_kind(decides))
+    return Answer("What does the model do?", told or none, items=_by_kind(decides))
 
 
 def _again(found: Investigated, one: Decided) -> str:
     if one.holds:
-        return f"On held-out examples: {held(one)}"
+        return f"On held-out examples: {named_by(one)}."
     return f"On held-out examples {one.hypothesis.id} is {outcome_of(found, one)}: {one.hypothesis.statement}."
 
 
@@ -83,37 +83,31 @@ def _parts(found: Investigated) -> Answer:
     holding, question = [one for one in own if one.holds], "Which parts do it?"
     if not found.decided:
         return Answer(question, (_nothing_tested(found),))
+    if not own:
+        return Answer(question, ("No step came to a hypothesis about parts.",))
     if not holding:
-        return Answer(
-            question,
-            (f"None that can be named: of {count(len(own), 'hypothesis', 'hypotheses')} about parts none holds.",),
-        )
-    sentence = _kinds(holding)
-    return Answer(question, (f"{sentence[0].upper()}{sentence[1:]}.", *_in_both(found, about)), _by_kind(holding))
+        number = count(len(own), "hypothesis", "hypotheses")
+        return Answer(question, (f"None that can be named: of {number} about parts none holds.",))
+    sentence = f"{len(holding)} of {count(len(own), 'hypothesis', 'hypotheses')} about parts hold on held-out examples:"
+    lacking = tuple(lacking_beside(found))
+    points = (Points(f"what could not be asked in {found.config.beside}", lacking),) if lacking else ()
+    return Answer(question, (*_in_both(found, about), sentence), points, _by_kind(holding))
 
 
-def _sorted(holding: Sequence[Decided]) -> list[list[Decided]]:
+def _by_kind(holding: Sequence[Decided]) -> tuple[str, ...]:
+    """Return what holds, a line for each kind of thing that it is about."""
     kinds: dict[str, list[Decided]] = {}
     for one in holding:
         kinds.setdefault(kind_of(one.hypothesis.component), []).append(one)
-    return list(kinds.values())
-
-
-def _kinds(holding: Sequence[Decided]) -> str:
-    return "; ".join(map(_kind, _sorted(holding)))
-
-
-def _by_kind(holding: Sequence[Decided]) -> tuple[Points, ...]:
-    return tuple(
-        Points(kind_of(members[0].hypothesis.component, several=True), tuple(map(held, members)))
-        for members in _sorted(holding)
-    )
+    return tuple(map(_kind, kinds.values()))
 
 
 def _kind(members: Sequence[Decided]) -> str:
-    names = list(dict.fromkeys(one.hypothesis.component for one in members))
-    kind = kind_of(names[0], several=len(names) > 1)
-    return f"{len(names)} {kind} ({', '.join(name.removeprefix('attribute ') for name in names)})"
+    ids: dict[str, list[str]] = {}
+    for one in members:
+        ids.setdefault(one.hypothesis.component, []).append(one.hypothesis.id)
+    told = "; ".join(f"{name.removeprefix('attribute ')} ({', '.join(own)})" for name, own in ids.items())
+    return f"{len(ids)} {kind_of(next(iter(ids)), several=len(ids) > 1)}: {told}"
 
 
 def _in_both(found: Investigated, own: Sequence[Decided]) -> Iterator[str]:
@@ -137,7 +131,6 @@ def _in_both(found: Investigated, own: Sequence[Decided]) -> Iterator[str]:
         if ones
     ]
     yield f"{'; '.join(told)}."
-    yield from lacking_beside(found)
 
 
 def lacking_beside(found: Investigated) -> list[str]:
@@ -166,7 +159,7 @@ def _evidence(found: Investigated) -> Answer:
         "then each was tested on held-out examples, with all that was chosen stated in advance.",
         f"A hypothesis holds if its effect and the difference to its control lie beyond the smallest effect of "
         f"interest ({found.config.level:.0%} intervals) at p < {found.config.fdr:g}, corrected over all {n} "
-        f"(Benjamini-Hochberg): of those that hold, {expected:.2g} are expected to be false at most.",
+        f"(Benjamini-Hochberg): of those that hold, at most {expected:.2g} are expected to be false.",
     ]
     if sizes:
         ends = dict.fromkeys((min(sizes), max(sizes)))

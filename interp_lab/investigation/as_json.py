@@ -30,6 +30,7 @@ def as_json(found: Investigated, told: Told) -> str:
         "stopped": found.stopped,
         "exploratory": found.exploratory,
         "headline": told.headline,
+        "brief": {one.word.lower(): one.text for one in told.brief},
         "summary": [asdict(one) for one in told.answers],
         "hypotheses_sha256": found.hypotheses_hash,
         "hypotheses": [_hypothesis(row) for row in told.rows],
@@ -41,6 +42,7 @@ def as_json(found: Investigated, told: Told) -> str:
         ],
         "tests": {run: {"metrics": result.metrics()} for run, result in found.tests.items()},
         "seconds": dict(found.seconds),
+        "expected_seconds": None if found.expected is None else found.expected.seconds,
         "provenance": {one.name: one.result.provenance.as_dict() for one in found.steps}
         | {run: result.provenance.as_dict() for run, result in found.tests.items()},
         "config": found.config.model_dump(mode="json"),

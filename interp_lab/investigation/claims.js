@@ -41,7 +41,7 @@
     filter();
   }
 
-  // All tests and steps at once, and the one that a link leads to.
+  // All tests and steps at once, and the one, or the claim, that a link leads to.
   const folded = [...document.querySelectorAll("article.result > details")], all = document.querySelector("[data-fold]");
   if (all && folded.length) {
     all.hidden = false;
@@ -52,8 +52,14 @@
     });
   }
   const reveal = () => {
-    const holder = location.hash && document.getElementById(location.hash.slice(1))?.closest("article.result > details");
+    const meant = location.hash && document.getElementById(location.hash.slice(1));
+    if (!meant) return;
+    const holder = meant.closest("article.result > details");
     if (holder) holder.open = true;
+    if (form && meant.matches("table.claims tr") && meant.hidden) {
+      form.reset();
+      setTimeout(() => meant.scrollIntoView());
+    }
   };
   addEventListener("hashchange", reveal);
   reveal();

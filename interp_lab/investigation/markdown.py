@@ -26,8 +26,11 @@ def markdown(found: Investigated, told: Told) -> str:
         "",
         f"**{_text(told.headline)}**",
     ]
+    lines += [""] * bool(told.brief)
+    lines += [" ".join(f"**{one.word}.** {_text(one.text)}" for one in told.brief)] * bool(told.brief)
     for one in told.answers:
         lines += ["", f"## {_text(one.question)}", "", *map(_text, one.sentences)]
+        lines += ["", *(f"- {_text(item)}" for item in one.items)] if one.items else []
         for points in one.points:
             lines += ["", f"{_text(points.label)}:", "", *(f"- {_text(item)}" for item in points.items)]
     lines += ["", "## Claims", "", *_table(found, told.rows), "", "## How to check and repeat", ""]

@@ -1,10 +1,12 @@
 """The page of an investigation: answers first, every hypothesis with its outcome, then everything they stand on."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from interp_lab.bibliography import Source
 from interp_lab.experiment import Result
@@ -12,19 +14,21 @@ from interp_lab.investigation import figures
 from interp_lab.investigation.answers import lacking_beside
 from interp_lab.investigation.as_json import as_json
 from interp_lab.investigation.claim_rows import ClaimRow, compared, examples
+from interp_lab.investigation.expected import duration
 from interp_lab.investigation.found import Investigated
 from interp_lab.investigation.markdown import markdown
 from interp_lab.investigation.outcomes import MEANINGS, outcome_counts
 from interp_lab.investigation.shown_results import shown_results
 from interp_lab.investigation.told import Told, told_of
 from interp_lab.plots.inline import policy
+from interp_lab.plots.text import visible
 from interp_lab.reports import digest, frame
 from interp_lab.reports.cells import shown_table
 from interp_lab.reports.figures import Embedded, Embedder
 from interp_lab.runs import write_atomic
 
 MOST_LISTED = 5
-"""Entries of a list in the summary that are shown unasked."""
+"""Contradictions that are shown unasked."""
 _HOME = "interp_lab.investigation"
 
 
@@ -62,12 +66,14 @@ def render_investigation(found: Investigated, told: Told) -> str:
     shared = digest.shared_origin(asked) if asked else {}
     scripts = frame.scripts(embedder, frame.text_of("claims.js", _HOME))
     environment = frame.environment(_HOME)
-    environment.filters["examples"] = examples
+    environment.filters |= {"examples": examples, "linked": linked, "duration": duration}
     return environment.get_template("investigation.html.j2").render(
         title=f"{found.config.investigation}: {found.config.question}",
         found=found,
         config=found.config,
         told=told,
+        ids={row.hypothesis.id for row in told.rows},
+        costs=_costs(found),
         most_listed=MOST_LISTED,
         most_rows=figures.MOST_ROWS,
         lacking=lacking_beside(found),
@@ -104,6 +110,29 @@ def shrinkage_sentence(found: Investigated) -> str:
         f"{smaller} of {len(shares)} are smaller.{turned} What was picked for being large looks larger than it is "
         "where it was picked: some shrinkage is expected even of what is real."
     )
+
+
+def linked(text: str, ids: Collection[str]) -> Markup:
+    """Return text as HTML in which the name of a hypothesis, such as `H3`, leads to its row; text stays text."""
+    parts = re.split(r"\b(H\d+)\b", visible(text))
+    return Markup("").join(
+        Markup('<a href="#{0}">{0}</a>').format(part) if nth % 2 and part in ids else escape(part)
+        for nth, part in enumerate(parts)
+    )
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a step or a test took, and what it was expected to take."""
+
+    name: str
+    seconds: float
+    expected: float | None
+
+
+def _costs(found: Investigated) -> list[_Cost]:
+    foretold = {} if found.expected is None else found.expected.seconds
+    return [_Cost(name, seconds, foretold.get(name)) for name, seconds in found.seconds.items()]
 
 
 def _compared(found: Investigated, row: ClaimRow) -> str:

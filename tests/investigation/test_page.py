@@ -14,7 +14,8 @@ import pytest
 from interp_lab.experiment import Section
 from interp_lab.investigation import shown_results
 from interp_lab.investigation.as_json import plain
-from interp_lab.investigation.page import render_investigation, write_investigation
+from interp_lab.investigation.expected import Expected
+from interp_lab.investigation.page import linked, render_investigation, write_investigation
 from interp_lab.investigation.told import told_of
 from tests.investigation.made import (
     CAUSAL,
@@ -88,6 +89,28 @@ class TestContent:
         ends = [decided(hypothesis(), (evidence(p=0.06), None))]
         assert page.count('class="kind replicated"') == 1
         assert rendered(investigated(ends=ends)).count('class="kind replicated"') == 0
+
+    def test_what_it_was_expected_to_cost_stands_beside_what_it_did(self):
+        told = Expected(seconds={"behaviour": 1.0, "patch": None, "again": 4.0, "confirm/patch": 9.0}, factor=2.5)
+        end = text_of(rendered(whole(expected=told)).partition('id="appendix"')[2])
+        assert "expected to take about 14 s; it took 6 s." in end
+        assert "lie within a factor 2.5. Not in it, since nothing like it was recorded: patch." in end
+        assert "behaviour 2.0 1.0 patch 2.0 unknown again 2.0 4.0 all 6.0 5.0" in end
+
+    def test_a_name_of_a_hypothesis_leads_to_its_row_and_others_nowhere(self, page):
+        assert linked("H1, H12 <b>H1</b>&XH1", {"H1"}) == (
+            '<a href="#H1">H1</a>, H12 &lt;b&gt;<a href="#H1">H1</a>&lt;/b&gt;&amp;XH1'
+        )
+        ids = re.findall(r'id="([^"]+)"', without_scripts(page))
+        assert len(set(ids)) == len(ids)
+        assert set(re.findall(r'href="#([^"]+)"', without_scripts(page))) <= set(ids)
+
+    def test_the_paragraph_stands_first_and_lists_are_folded(self, page):
+        summary = page[page.index('aria-labelledby="summary"') : page.index('aria-labelledby="claims"')]
+        order = [summary.index(part) for part in ('class="verdict', 'class="brief', 'class="counts', "<h3>")]
+        assert order == sorted(order)
+        assert "[1.500, 2.500]" not in text_of(summary.split("<h3>")[2]), "numbers stand in the table of claims"
+        assert summary.count("<details") == summary.count("</ul></details>") > 4
 
     def test_headings_go_down_one_step_at_a_time(self, page):
         levels = [int(level) for level in re.findall(r"<h([1-6])", without_scripts(page))]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from interp_lab.claims import Claim, Split
 from interp_lab.investigation.agreement import agreement_of
 from interp_lab.investigation.answers import answers, headline
+from interp_lab.investigation.brief import brief
 from interp_lab.investigation.claim_rows import claim_rows, compared, examples
 from interp_lab.investigation.page import shrinkage_sentence
 from tests.investigation.made import (
@@ -22,14 +23,16 @@ from tests.investigation.made import (
 )
 from tests.reports.results import evidence
 
-ALL = ("What does the model do?", "Which parts do it?", "How do we know?", "What fixes it, and what does that cost?",
+ALL = ("What does the model do?", "Which parts do it?", "How do we know?", "What fixes it?", "What did that cost?",
        "What do we still not know?")  # fmt: skip
 
 
 def told(found) -> dict[str, str]:
     """By question, everything that is said."""
     return {
-        one.question: "\n".join([*one.sentences, *(f"{p.label}: {item}" for p in one.points for item in p.items)])
+        one.question: "\n".join(
+            [*one.sentences, *one.items, *(f"{p.label}: {item}" for p in one.points for item in p.items)]
+        )
         for one in answers(found, agreement_of(found))
     }
 
@@ -50,26 +53,29 @@ class TestAllHold:
     def test_every_question_is_answered_in_order(self):
         assert tuple(told(self.found)) == ALL
 
-    def test_parts_are_named_with_their_numbers(self):
-        said = told(self.found)["Which parts do it?"]
-        assert "2 attention heads (0.1, 0.2)." in said
-        assert "H1 (replicated): 0.1 carries it; effect 2.000 [1.500, 2.500] nats, 1.900 [1.400, 2.400] beyond" in said
-        assert "p = 0.001, n = 32" in said
+    def test_parts_are_named_with_where_their_numbers_stand(self):
+        """The table of claims has these, once."""
+        assert told(self.found)["Which parts do it?"] == (
+            "2 of 2 hypotheses about parts hold on held-out examples:\n2 attention heads: 0.1 (H1); 0.2 (H2)"
+        )
+
+    def test_a_part_of_which_two_things_hold_is_named_once(self):
+        ends = [decided(hypothesis(nth), REPLICATED) for nth in (1, 2)]
+        assert told(investigated(ends=ends))["Which parts do it?"].endswith("\n1 attention head: 0.1 (H1, H2)")
 
     def test_what_decides_in_the_input_is_what_the_model_does_and_no_part_of_it(self):
         income = hypothesis(1, "attribute income", step="audit", experiment="audit")
         said = told(investigated(ends=[decided(income, REPLICATED), decided(hypothesis(2), REPLICATED)]))
         does, parts = (said[question] for question in ALL[:2])
-        assert "What decides, on held-out examples: 1 attribute of the input (income)." in does
-        assert "attributes of the input: H1 (replicated): attribute income carries it" in does
+        assert does.endswith("What decides, on held-out examples:\n1 attribute of the input: income (H1)")
         assert "income" not in parts
-        assert parts.startswith("1 attention head (0.1).")
+        assert parts.endswith("1 attention head: 0.1 (H2)")
 
     def test_how_it_is_known(self):
         said = told(self.found)["How do we know?"]
         assert "SHA-256 abababababab…" in said
         assert (
-            "corrected over all 2 (Benjamini-Hochberg): of those that hold, 0.1 are expected to be false at most"
+            "corrected over all 2 (Benjamini-Hochberg): of those that hold, at most 0.1 are expected to be false"
             in said
         )
         assert "Each test stands on 32 examples." in said
@@ -79,11 +85,10 @@ class TestAllHold:
         ends = [decided(hypothesis(n, f"0.{n}", uncertain=f"whether 0.{n} is needed"), REPLICATED) for n in (1, 2)]
         assert told(investigated(ends=ends))[ALL[-1]].endswith("H1, H2: whether it is needed")
 
-    def test_a_part_that_its_statement_does_not_name_stands_beside_it(self):
+    def test_a_set_is_named_by_its_members(self):
         one = hypothesis(1, "0.1 + 2.3", statement="The chosen sites carry it")
         said = told(investigated(ends=[decided(one, CAUSAL)]))["Which parts do it?"]
-        assert "H1 (causal): The chosen sites carry it [0.1 + 2.3]; effect" in said
-        assert "1 set of attention heads (0.1 + 2.3)." in said
+        assert said.endswith("\n1 set of attention heads: 0.1 + 2.3 (H1)")
 
     def test_what_stays_open_is_said_once_for_both(self):
         assert told(self.found)["What do we still not know?"].endswith("open even where it holds: H1, H2: redundancy")
@@ -106,7 +111,7 @@ class TestNotAllHold:
         assert "holds, not shown on held-out templates: H1: 0.1 carries it: not measured on held-out templates." in said
 
     def test_only_what_holds_is_named_as_a_part(self):
-        assert "1 attention head (0.1)." in told(self.found)["Which parts do it?"]
+        assert "1 attention head: 0.1 (H1)" in told(self.found)["Which parts do it?"]
         assert "1.0" not in told(self.found)["Which parts do it?"]
 
     def test_refuted_hypotheses_stand_in_the_table(self):
@@ -143,10 +148,8 @@ def test_what_is_written_down_and_not_yet_tested_is_not_called_known():
 def test_a_hypothesis_about_the_behaviour_says_what_the_model_does_and_names_no_part():
     one = hypothesis(1, "the prompt", experiment="behaviour")
     said = told(investigated(ends=[decided(one, CAUSAL)]))
-    assert said["What does the model do?"].startswith(
-        "On held-out examples: H1 (causal): the prompt carries it; effect"
-    )
-    assert said["Which parts do it?"] == "None that can be named: of 0 hypotheses about parts none holds."
+    assert said["What does the model do?"].startswith("On held-out examples: the prompt carries it (H1, causal).")
+    assert said["Which parts do it?"] == "No step came to a hypothesis about parts."
     assert "On held-out examples H1 is refuted" in told(investigated(ends=[decided(one, REFUTED)]))[ALL[0]]
 
 
@@ -209,41 +212,64 @@ class TestFixes:
             steps=steps,
             tests={"confirm/mitigate": MadeStep(numbers=numbers)},
         )
-        said = told(found)["What fixes it, and what does that cost?"].splitlines()
-        assert said[0] == "1 of 1 mitigation holds on held-out examples."
-        assert said[1].endswith("n = 32. Its price: KL 0.002 nats.")
-        assert said[2:] == [
-            "price: negative side, on held-out examples: it removes 85% of the gap, predictions on neutral text move "
-            "by 0.0020 nats a token (KL).",
+        assert told(found)["What fixes it?"].splitlines() == [
+            "1 of 1 mitigation holds on held-out examples:",
+            "direction of neighbourhood at 1 carries it (H9, causal).",
+            "On held-out examples: it removes 85% of the gap.",
             "before, by step behaviour on the search fold: 98% right",
-            "afterwards, by step again on held-out examples: 97% right",
+            "what step again says, on held-out examples: 97% right",
+        ]
+        assert told(found)["What did that cost?"].splitlines() == [
+            "On held-out examples: predictions on neutral text move by 0.0020 nats a token (KL).",
+            "price of each mitigation, with its budget: H9: KL 0.002 nats.",
         ]
         assert "H9" not in told(found)["Which parts do it?"], "what fixes it is no part that does it"
+
+    def test_that_it_holds_is_no_word_on_its_price(self):
+        dear = decided(mitigation(), CAUSAL, observed="at a price beyond the budget: KL 3 nats (budget 0.1)")
+        assert (
+            "carries it (H9, causal), at a price beyond the budget."
+            in told(investigated(ends=[dear]))["What fixes it?"]
+        )
+
+    def test_both_sides_are_told_apart(self):
+        numbers = {"gap_removed_negative": 0.85, "gap_removed_positive": 0.1, "kl_positive": 0.5}
+        found = investigated(
+            ends=[decided(mitigation(), CAUSAL)], tests={"confirm/mitigate": MadeStep(numbers=numbers)}
+        )
+        assert told(found)["What fixes it?"].splitlines()[-2:] == [
+            "On held-out examples, positive side: it removes 10% of the gap.",
+            "On held-out examples, negative side: it removes 85% of the gap.",
+        ]
 
     def test_what_is_measured_under_it_is_told_in_words(self):
         numbers = {"total_effect": 3.31, "steered_effect": 0.058, "gap_removed_group": 0.913,
                    "removed_neighbourhood": 0.97, "removed_neighbourhood_for_group": 0.5, "accuracy_change": -0.004,
                    "accuracy_change_facts": 0.002, "accuracy_facts": 0.98}  # fmt: skip
         steps = [step(), step("again", MadeStep(text="x", numbers=numbers), experiment="audit", phase="held_out")]
-        said = told(investigated(ends=[decided(mitigation(), CAUSAL)], steps=steps))[ALL[3]]
+        said, cost = map(told(investigated(ends=[decided(mitigation(), CAUSAL)], steps=steps)).get, ALL[3:5])
         assert (
-            "afterwards, by step again on held-out examples: what the change of the prompt costs goes from 3.310 to "
-            "0.058; 91% of the gap by group is gone; 97% of the effect of neighbourhood is gone; the share of "
-            "decisions as declared changes by -0.004; accuracy on facts changes by +0.002." in said
+            "By step again, on held-out examples: what the change of the prompt costs goes from 3.310 to 0.058; 91% of "
+            "the gap by group is gone; 97% of the effect of neighbourhood is gone." in said
+        )
+        assert (
+            "By step again, on held-out examples, this changes: the share of decisions as declared by -0.004; accuracy "
+            "on facts by +0.002." in cost
         )
 
     def test_what_is_more_than_before_grows(self):
         numbers = {"removed_income": -0.11, "removed_debt": -0.001, "accuracy_change_facts": -0.25}
         steps = [step(), step("again", MadeStep(text="x", numbers=numbers), experiment="audit", phase="held_out")]
         said = told(investigated(ends=[decided(mitigation(), CAUSAL)], steps=steps))[ALL[3]]
-        assert (
-            "the effect of income grows by 11%; 0% of the effect of debt is gone; accuracy on facts changes by -0.250."
-            in said
-        )
+        assert "the effect of income grows by 11%; 0% of the effect of debt is gone." in said
 
     def test_nothing_that_was_tried(self):
         found = investigated(ends=[decided(mitigation(), REFUTED)])
         assert told(found)[ALL[3]] == "Nothing that was tried: of 1 mitigation none holds on held-out examples."
+
+    def test_what_fixes_nothing_has_no_price(self):
+        for found in (investigated(), investigated(ends=[decided(mitigation(), REFUTED)])):
+            assert told(found)[ALL[4]] == "There is no price to tell: nothing that was tested fixes it."
 
     def test_nothing_was_tried(self):
         assert told(investigated())[ALL[3]] == "Nothing was tried: no step steers the model."
@@ -263,3 +289,37 @@ class TestSilence:
 
 def test_numbers_of_examples_say_of_which_kind():
     assert (examples(evidence()), examples(evidence(split=Split.HELD_OUT))) == ("32 examples", "32 of templates")
+
+
+class TestBrief:
+    """One paragraph, whose five sentences follow from the numbers."""
+
+    def test_of_everything(self):
+        found = investigated(
+            ends=[decided(hypothesis(1, "attribute income", step="audit", experiment="audit"), REPLICATED),
+                  *(decided(hypothesis(n, f"0.{n}"), REPLICATED if n < 5 else CAUSAL) for n in (2, 3, 4, 5)),
+                  decided(hypothesis(6, "0.1 + 2.3"), CAUSAL), decided(hypothesis(7, "1.7"), UNDECIDED),
+                  decided(mitigation(8), REFUTED), decided(mitigation(9), CAUSAL)]
+        )  # fmt: skip
+        assert {one.word: one.text for one in brief(found, agreement_of(found))} == {
+            "Hypothesis": "The search, on one fold of the examples, left 9 hypotheses: 1 about what the model does "
+            "with its input, 6 about the parts that do it and 2 about what changes it.",
+            "Evidence": "Each was then tested on 32 held-out examples, beside a control, and on held-out "
+            "templates where there are any; all were corrected together.",
+            "Intervention": "Each test changes something in the prompt or in the model, and keeps the rest: 1 by "
+            "audit, 6 by patching and 2 by steering.",
+            "Result": "What decides is income; it is carried by attention head 0.2, attention head 0.3, attention head "
+            "0.4 and 2 more; it is changed by direction of neighbourhood at 1.",
+            "Uncertainty": "1 undecided, 1 refuted, 3 that hold but are not shown to on held-out templates and at most "
+            "0.35 of what holds expected to be false.",
+        }
+
+    def test_where_nothing_holds(self):
+        found = investigated(ends=[decided(hypothesis(), None)])
+        told = {one.word: one.text for one in brief(found, agreement_of(found))}
+        assert told["Result"] == "Nothing that can be named holds."
+        assert told["Evidence"].startswith("Each was then tested on held-out examples, beside")
+        assert told["Uncertainty"] == "1 refuted and at most 0 of what holds expected to be false."
+
+    def test_nothing_decided_leaves_it_to_the_headline(self):
+        assert brief(investigated(), agreement_of(investigated())) == ()

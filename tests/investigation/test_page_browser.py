@@ -58,6 +58,9 @@ class TestInTheBrowser:
             assert page.locator("article.result > details[open]").count() == 0
             page.evaluate("location.hash = 'result-2'")
             until(page, "document.querySelectorAll('article.result > details[open]').length === 1")
+            page.select_option("select[name=grade]", "refuted")
+            page.evaluate("location.hash = 'H1'")
+            until(page, f"{ORDER}.length === 6")
             low = page.evaluate(CONTRAST)
         assert (rising, said) == (["H4", "H3", "H1", "H2", "H5", "H6"], "ascending"), "what has no effect stands last"
         assert (falling, then) == (["H1", "H2", "H5", "H3", "H4", "H6"], "descending")
@@ -75,7 +78,7 @@ class TestInTheBrowser:
             page.click("[data-fold]")
             narrow, low = page.evaluate("document.documentElement.scrollWidth"), page.evaluate(CONTRAST)
             reached = []
-            for _ in range(40):
+            for _ in range(80):
                 page.keyboard.press("Tab")
                 reached.append(
                     page.evaluate(
