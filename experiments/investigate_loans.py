@@ -32,9 +32,7 @@ def main(n: int) -> None:
         named += is_true(tuple(own))
         blind += not any("neighbourhood" in one for one in tuned)
         print(f"{seed}: {', '.join(sorted(own))}; tuned: {', '.join(sorted(tuned))}", flush=True)
-    print(
-        f"in {named} of {n} draws all that was planted, and nothing inert; in {blind} of {n} the tuned model is blind"
-    )
+    print(f"in {named} of {n} draws all that was planted, nothing inert; in {blind} the tuned model is blind")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ DRAWN = {"untrained": ("model", "untrained@{}/organism"), "swapped": ("task", "s
 
 def null(kind: str, step: str, *, seed: int) -> Investigated:
     key, name = DRAWN[kind]
-    config = read_investigation_config(
-        CONFIGS / f"negative_{kind}.yaml", {"seed": seed, key: name.format(seed)}, "quick"
-    )
+    own = {"seed": seed, key: name.format(seed)}
+    config = read_investigation_config(CONFIGS / f"negative_{kind}.yaml", own, "quick")
     whole = config.as_dict()["steps"]
     config = config.overlaid({"steps": [one for one in whole if isinstance(one, str) or one["name"] == step]})
     with tempfile.TemporaryDirectory() as folder:

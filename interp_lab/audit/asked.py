@@ -80,6 +80,8 @@ class Drawing:
     reserved: bool = False
     taken: set[str] = field(default_factory=set)
     """Texts that something was chosen by."""
+    chooses: bool = False
+    """Whether something is chosen by the examples that are made here, so that none of their texts is written again."""
 
     def write(self, template: Written, latents: Latents, **changes: Value) -> str | None:
         """Return a text with some latents changed; `None` if it may not be seen, or was seen to choose by."""
@@ -112,7 +114,10 @@ class Drawing:
         if not every:
             kind = "reserved" if self.reserved else "ordinary"
             raise ValueError(f"no {kind} template of {self.source.name} shows {what} before the answer")
-        return [self._made(template, make, what=what) for template in in_turn(every, n, rng=self.rng)]
+        made = [self._made(template, make, what=what) for template in in_turn(every, n, rng=self.rng)]
+        if self.chooses:
+            self.taken.update(text for one in made for text in one.texts)
+        return made
 
     def _made(self, template: Written, make: Callable[[Written], Example | None], *, what: str) -> Example:
         for _ in range(MOST):

@@ -8,6 +8,7 @@ from interp_lab.audit.asked import Asked
 from interp_lab.audit.config import AuditConfig
 from interp_lab.audit.measurements import MOST_PAIRS, sides_asked, turning
 from interp_lab.audit.named import Chosen, Proxy, TwoGroups, ValuePair, chosen_from
+from interp_lab.audit.proxies import sides_of_hidden
 from interp_lab.audit.single import Scan
 from interp_lab.audit.source import Source
 from interp_lab.stats import mean_interval
@@ -56,7 +57,7 @@ def _clear(scan: Scan, groups: TwoGroups, *, seed: int) -> bool:
 def require_known(source: Source, config: AuditConfig) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Return the attributes that are varied, the legitimate ones of them, and hidden latents.
 
-    Raises: ValueError, for a name that the source does not know, with the nearest.
+    Raises: ValueError, for a name that the source does not know, with the nearest, or a latent without two sides.
     """
     attributes = tuple(source.varied) if config.attributes is None else config.attributes
     legitimate = source.legitimate if config.legitimate is None else config.legitimate
@@ -67,11 +68,13 @@ def require_known(source: Source, config: AuditConfig) -> tuple[tuple[str, ...],
                 f"{source.name} has no attribute {name!r}{nearest(name, source.varied)}; it has "
                 f"{', '.join(source.varied)}"
             )
-    if hidden and not source.hidden and not _knows(source, hidden[0]):
+    if hidden and source.draw(np.random.default_rng(0)).keys() <= source.varied.keys():
         raise ValueError(
             f"hidden names {hidden[0]!r}, and {source.name} knows no latents behind its texts; only behaviours of the "
             "grammar do: leave hidden out"
         )
+    for name in hidden:
+        sides_of_hidden(source, name)
     stated = chosen_from(config.chosen or ())
     named = [one.attribute for one in (*stated.attributes, *stated.proxies)]
     named += [side[0] for pair in stated.pairs for side in (pair.first, pair.second)]
@@ -79,7 +82,3 @@ def require_known(source: Source, config: AuditConfig) -> tuple[tuple[str, ...],
         if name not in source.varied:
             raise ValueError(f"chosen names {name!r}{nearest(name, source.varied)}, no attribute of {source.name}")
     return attributes, tuple(legitimate), tuple(hidden)
-
-
-def _knows(source: Source, latent: str) -> bool:
-    return latent in source.draw(np.random.default_rng(0))

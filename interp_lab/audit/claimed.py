@@ -1,20 +1,19 @@
 """The evidence for what was chosen, and what is claimed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from interp_lab.audit.asked import Asked
 from interp_lab.audit.measurements import FEWEST_ON_A_SIDE, AuditMeasurements, AuditSplit, sides_asked
 from interp_lab.audit.named import TURN, Proxy, TwoGroups, ValuePair
 from interp_lab.audit.proxies import removed_by
 from interp_lab.audit.single import differences, rewordings
 from interp_lab.audit.statements import UNCERTAIN, Subject, component_of, refuted, said
 from interp_lab.audit.turned import SIDES, sides_of, turned_by
-from interp_lab.claims import Claim, Grade
+from interp_lab.claims import Claim, Evidence, Grade, as_unsure
 from interp_lab.effects import Compared, Tested, with_replications
 from interp_lab.hypotheses import Component, Confirmation
 from interp_lab.types import Interval
@@ -51,20 +50,27 @@ class AuditClaims(AuditMeasurements):
                 what = f"{groups}: change of P({self.answers[0].strip()})"
                 yield (
                     (str(groups), 0),
-                    self._one(what, own, sign * other, split.singles, row, of="changes of P by other words replaced"),
+                    self._one(
+                        what,
+                        own,
+                        sign * other,
+                        split.singles.clusters(row),
+                        of="changes of probability where other words are replaced",
+                    ),  # fmt: skip
                 )
         for pair in self.chosen.pairs:
             row = split.pairs.row(str(pair))
             sides, every = sides_of(split.pairs.plain[row]), turned_by(split.pairs.plain[row])
             for side in sides_asked(split.pairs, row, self.config.pairs_that):
                 rows = np.flatnonzero(sides == side)
-                if len(rows) >= FEWEST_ON_A_SIDE:
+                clusters = split.pairs.clusters(row)[rows]
+                if len(rows) >= FEWEST_ON_A_SIDE and len(set(clusters.tolist())) > 1:
                     answer = self.answers[0 if side == 1 else 1].strip()
                     what = f"{pair}: how far {answer} is turned around"
                     of = "pairs of values of other attributes"
                     yield (
                         (str(pair), side),
-                        self._one(what, every[0, rows], every[1:, rows], split.pairs, row, of=of, rows=rows),
+                        self._one(what, every[0, rows], every[1:, rows], clusters, of=of),
                     )
         for proxy in self.chosen.proxies:
             row = split.proxies.row(str(proxy))
@@ -73,7 +79,11 @@ class AuditClaims(AuditMeasurements):
             yield (
                 (str(proxy), 0),
                 self._one(
-                    what, own, np.stack(other), split.proxies, row, of="gaps removed by another attribute drawn anew"
+                    what,
+                    own,
+                    np.stack(other),
+                    split.proxies.clusters(row),
+                    of="gaps removed by another attribute drawn anew",
                 ),
             )
 
@@ -82,15 +92,10 @@ class AuditClaims(AuditMeasurements):
         what: str,
         change: Float[np.ndarray, " example"],
         controls: Float[np.ndarray, "control example"],
-        asked: Asked,
-        row: int,
+        clusters: Shaped[np.ndarray, " example"],
         *,
         of: str,
-        rows: np.ndarray | None = None,
     ) -> Compared:
-        clusters = asked.clusters(row) if rows is None else asked.clusters(row)[rows]
-        if len(set(clusters.tolist())) < 2:
-            clusters = np.arange(len(clusters))
         return Compared(
             names=(what,), changes=change[None], controls=(controls,), of=(of,), unit=UNIT,
             margin=self.config.smallest_effect, clusters=tuple(map(str, clusters)),
@@ -106,15 +111,15 @@ class AuditClaims(AuditMeasurements):
         if isinstance(subject, ValuePair):
             if len(found) < (len(SIDES) if self.config.pairs_that == TURN else 1):
                 return None
-            effect = min((one for one, _ in found), key=lambda one: min(one.effect.low, one.versus_control.low))
-            away = [again for _, again in found]
-            if any(again is None for again in away):
-                return effect, None
-            again = min(
-                (one for one in away if one is not None), key=lambda one: min(one.effect.low, one.versus_control.low)
-            )
-            return effect, again
+            own, away = [one for one, _ in found], [again for _, again in found if again is not None]
+            return self._least_sure(own), self._least_sure(away) if len(away) == len(own) else None
         return found[0] if found else None
+
+    def _least_sure(self, found: Sequence[Evidence]) -> Evidence:
+        """Return the evidence that says least, no surer than any: what is not clear first, then by lower limits."""
+        limits = [min(one.effect.low, one.versus_control.low) for one in found]
+        least = min(range(len(found)), key=lambda nth: (found[nth].is_clear(alpha=self.config.fdr), limits[nth]))
+        return as_unsure(found)[least]
 
     def effect_at_choice(self, groups: TwoGroups) -> float:
         """Return the effect on the selection split, for orders of rows; 0 where all was stated."""
@@ -144,7 +149,9 @@ class AuditClaims(AuditMeasurements):
         return tuple(found)
 
     def _has_gap(self, proxy: Proxy) -> bool:
-        return self.remaining(str(proxy))[0].excludes(0.0)
+        """Whether the gap itself is one of interest: of which side a smaller one speaks, chance may say."""
+        gap, least = self.remaining(str(proxy))[0], self.config.smallest_effect
+        return gap.low > least or gap.high < -least
 
     def _said(self, subject: Subject, sign: int) -> str:
         model, answers = self.config.model, (self.answers[0].strip(), self.answers[1].strip())
@@ -153,7 +160,17 @@ class AuditClaims(AuditMeasurements):
             return said(subject, model=model, answers=answers, positive=more)
         legitimate = isinstance(subject, TwoGroups) and subject.attribute in self.legitimate
         brings = self._brought(subject) if isinstance(subject, ValuePair) else None
-        return said(subject, model=model, answers=answers, positive=sign > 0, legitimate=legitimate, brings=brings)
+        pushes = self._pushed(subject) if isinstance(subject, ValuePair) else None
+        return said(
+            subject, model=model, answers=answers, positive=sign > 0, legitimate=legitimate, brings=brings,
+            pushes=pushes,
+        )  # fmt: skip
+
+    def _pushed(self, pair: ValuePair) -> int | None:
+        """Return which answer, by number, a pair pushes to from either side; `None` if it does the same to both."""
+        signs = {side: self._tested[(str(pair), side)][0].effect.estimate > 0 for side in SIDES
+                 if (str(pair), side) in self._tested}  # fmt: skip
+        return None if len(set(signs.values())) < 2 else int(signs[1])
 
     def _brought(self, pair: ValuePair) -> int | None:
         """Return which answer, by number, a pair is asked to bring; `None` if it is to turn either."""

@@ -105,7 +105,7 @@ class _Work:
             chosen = chosen_from(c.chosen)
             return None, None, None, chosen.attributes, chosen
         self.step("every value of every attribute")
-        drawing = self._drawing(0)
+        drawing = self._drawing(0, chooses=True)
         scan = scanned(self.reader, drawing, varied, n=c.n_select)
         groups = tuple(found for name in self.attributes if (found := scan.groups(name)) is not None)
         screen, candidates = None, None
@@ -149,9 +149,9 @@ class _Work:
             return None, f"{self.source.name} has no reserved templates"
         return self.split(Split.HELD_OUT, chosen.attributes, chosen), None
 
-    def _drawing(self, stage: int, *, reserved: bool = False) -> Drawing:
+    def _drawing(self, stage: int, *, reserved: bool = False, chooses: bool = False) -> Drawing:
         rng = np.random.default_rng([self.config.seed, stage])
-        return Drawing(self.source, rng, reserved, self.taken)
+        return Drawing(self.source, rng, reserved, self.taken, chooses)
 
 
 def _work(

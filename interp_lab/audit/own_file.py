@@ -34,6 +34,8 @@ from interp_lab.tasks.sentences import Sentence
 from interp_lab.types import nearest
 
 KEYS = ("answers", "templates", "reserved", "attributes", "legitimate")
+_SEPARATORS = frozenset(",>=")
+"""What separates values where a config names them; see `named`."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,12 @@ def _attributes(path: Path, given: Any) -> dict[str, tuple[Value, ...]]:  # noqa
         texts = values if isinstance(values, list) else []
         if len(texts) < 2 or len({str(one) for one in texts}) < len(texts):
             raise ConfigError(f"{path}: {name} must have two values or more, all different, not {values!r}")
-        bad = next((one for one in map(str, texts) if not one or "," in one or ">" in one), None)
+        bad = next((one for one in map(str, texts) if one != one.strip() or not one or set(one) & _SEPARATORS), None)
         if bad is not None:
-            raise ConfigError(f"{path}: value {bad!r} of {name} is empty or holds ',' or '>', which separate values")
+            raise ConfigError(
+                f"{path}: value {bad!r} of {name} is empty, has spaces around it, or holds ',', '>' or '=', which "
+                "separate values; write it otherwise"
+            )
         found[name] = tuple(map(str, texts))
     return found
 

@@ -118,7 +118,7 @@ class AuditResult(AuditClaims):
         return {name: figure for name, figure in found.items() if figure is not None}
 
     def sections(self) -> list[Section]:
-        """Return what attributes do alone, together, and what they stand in for; all of it by intervention."""
+        """Return what attributes do alone, together, and what they stand in for."""
         shown, drawn = self.tables(), self.figures()
         made = [
             Section(
@@ -145,7 +145,7 @@ class AuditResult(AuditClaims):
             made.append(
                 Section(
                     title="What attributes stand in for",
-                    causal=True,
+                    causal=bool(self.chosen.proxies),  # the gap by itself is how texts and answers go together
                     suggests=texts.proxies_suggest(self),
                     does_not_show=texts.PROXIES_DO_NOT_SHOW,
                     figures=there(drawn, "proxies"),

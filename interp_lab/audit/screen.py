@@ -110,7 +110,7 @@ class Screen(KeptFields):
 
 
 def screened(reader: Reader, drawing: Drawing, attributes: Mapping[str, tuple[Value, ...]], *, n: int) -> Screen:
-    """Draw texts evenly, and read them."""
+    """Draw texts evenly, and read them; `drawing` must be one that chooses."""
     columns = {(name, value): nth for nth, (name, value) in enumerate(
         (name, value) for name, values in attributes.items() for value in values
     )}  # fmt: skip
@@ -133,7 +133,6 @@ def screened(reader: Reader, drawing: Drawing, attributes: Mapping[str, tuple[Va
         for name in shown_in[example.texts[0]].intersection(attributes):
             held[nth, columns[name, drawn[name]]] = 1
     texts = [example.texts[0] for example in examples]
-    drawing.taken.update(texts)
     return Screen(
         tuple(name for name, _ in columns), tuple(str(value) for _, value in columns), held, reader.read(texts),
         np.array([example.template for example in examples]),

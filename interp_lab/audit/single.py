@@ -175,7 +175,7 @@ def _example(
         if found is None:
             return None
         texts.append(found[1])
-    return Example(template.id, tuple(texts), _should(drawing, base))
+    return Example(template.id, tuple(texts))
 
 
 def _should(drawing: Drawing, latents: Mapping[str, Value]) -> float:

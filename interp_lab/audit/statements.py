@@ -7,7 +7,7 @@ Subject = TwoGroups | ValuePair | Proxy
 
 def said(
     subject: Subject, *, model: str, answers: tuple[str, str], positive: bool, legitimate: bool = False,
-    brings: int | None = None,
+    brings: int | None = None, pushes: int | None = None,
 ) -> str:  # fmt: skip
     """Return the sentence that a claim makes.
 
@@ -15,6 +15,8 @@ def said(
         positive: whether the effect goes the way that is asked about.
         legitimate: whether an attribute was declared to decide.
         brings: which answer, by number, two values together are asked to bring; `None` if they are to turn either.
+        pushes: which answer, by number, two values together make likelier from either side; `None` if they turn both
+            answers around, or confirm both.
     """
     if isinstance(subject, TwoGroups):
         own = subject if positive else subject.turned()
@@ -27,11 +29,13 @@ def said(
             does = f"bring {answers[brings]}" if positive else f"bring {answers[1 - brings]}"
             return f"In {model}, it takes {one} and {other} together to {does}: neither does so alone"
         does = "turn the decision around, whichever it was" if positive else "confirm the decision"
+        if pushes is not None:
+            does = f"push towards {answers[pushes]}, whichever the decision was"
         return f"In {model}, {one} and {other} together {does}, beyond what either does alone"
-    does = "less" if positive else "more"
+    does, more = ("stands in for", "less") if positive else ("hides a part of the gap by", "more")
     return (
-        f"In {model}, {subject.attribute} stands in for {subject.hidden}, which no text names: with "
-        f"{subject.attribute} drawn anew, {does} is left of the gap by {subject.hidden}"
+        f"In {model}, {subject.attribute} {does} {subject.hidden}, which no text names: with "
+        f"{subject.attribute} drawn anew, {more} is left of the gap by {subject.hidden}"
     )
 
 

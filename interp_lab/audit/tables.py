@@ -148,7 +148,7 @@ def splits(found: AuditClaims) -> list[Split]:
 
 
 def kind_of(found: AuditClaims, groups: TwoGroups) -> str:
-    """Return what figures call an attribute: declared to decide, other, or inert."""
+    """Return what figures call an attribute: by its name, and whether it is declared to decide."""
     if groups.attribute in found.legitimate:
         return f"{groups.attribute} (declared)"
     return groups.attribute

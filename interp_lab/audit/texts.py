@@ -2,6 +2,7 @@
 
 from interp_lab.audit.claimed import AuditClaims
 from interp_lab.audit.named import TURN
+from interp_lab.audit.screen import FEWEST
 from interp_lab.audit.statements import component_of
 from interp_lab.audit.tables import under_table
 from interp_lab.claims import Grade, Split, how_much_holds
@@ -82,9 +83,9 @@ def pairs_suggest(found: AuditClaims) -> str:
         few = f"{found.screen.n_pairs:,} pairs of values" if found.config.pairs_that == TURN else "Pairs of values"
         told = (
             f"{few} were screened in {n:,} texts with all attributes drawn evenly: each text holds a pair of values "
-            "for each pair of attributes, and pairs that fewer than 2 texts hold (of either answer, where both are to "
-            f"be turned) are not screened. The {len(found.candidates.names)} that surprise most were written on texts "
-            "of their own: with neither value, with each, with both. "
+            f"for each pair of attributes, and pairs that fewer than {FEWEST} texts hold (of either answer, where both "
+            f"are to be turned) are not screened. The {len(found.candidates.names)} that surprise most were written on "
+            "texts of their own: with neither value, with each, with both. "
         )
     named = [str(one) for one, claim in found.graded if one in found.chosen.pairs and claim.grade >= Grade.CAUSAL]
     sides = "turn answers around if it does so on both sides"

@@ -50,7 +50,9 @@ class BehaviourClaims:
     def not_asked(self) -> str | None:
         """Why there is nothing to explain; `None` if there is."""
         c = self.config
-        return lacks_behaviour(self.report, metric=c.metric, unit=self.unit, level=c.level, seed=c.seed)
+        return lacks_behaviour(
+            self.report, metric=self.metric, unit=self.unit, least=c.least_logits, level=c.level, seed=c.seed
+        )
 
     @cached_property
     def evidence(self) -> Tested | None:
@@ -69,7 +71,7 @@ class BehaviourClaims:
             controls=(split.untrained,),
             of=("same differences in untrained models of this shape",),
             unit=self.unit,
-            margin=0.0,
+            margin=self.config.least_logits if self.metric == "logit_difference" else 0.0,
             clusters=tuple(map(str, split.clusters)),
         )
 
@@ -77,9 +79,8 @@ class BehaviourClaims:
     def statement(self) -> str:
         """What is claimed."""
         c = self.config
-        does = "raises" if c.metric in COSTS and self.report.total.mean() < 0 else "changes"
-        what = self.metric.replace("_", " ") if does == "raises" else "the answer"
-        return f"In {c.model}, what tells the clean prompts of {c.task} from the corrupted ones {does} {what}"
+        does = f"raises {self.metric.replace('_', ' ')}" if self.metric in COSTS else "changes the answer"
+        return f"In {c.model}, what tells the clean prompts of {c.task} from the corrupted ones {does}"
 
     def claims(self) -> list[Claim]:
         """Return one claim: the change of the prompt changes the answer; none if there is nothing to explain."""

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from interp_lab.config import RunRef
-from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.config import AnswerConfig
 
 
-class BehaviourConfig(PairsConfig):
+class BehaviourConfig(AnswerConfig):
     """Is there anything to explain: does the prompt decide the answer, and what can the model do besides?"""
 
     capabilities: tuple[str, ...] | None = None

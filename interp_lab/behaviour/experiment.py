@@ -6,7 +6,7 @@ from interp_lab.behaviour.result import BehaviourResult
 from interp_lab.bibliography import ADEBAYO_2018, BENJAMINI_1995, HEWITT_2019
 from interp_lab.claims import Split
 from interp_lab.effects.capabilities import CAPABILITIES
-from interp_lab.effects.metric_names import MetricOf, metric_named
+from interp_lab.effects.metric_names import COSTS, MetricOf, metric_named
 from interp_lab.effects.parts import parts_of
 from interp_lab.effects.under import under_from
 from interp_lab.experiment import Progress, silent
@@ -43,7 +43,7 @@ class Behaves(ModelExperiment[BehaviourConfig, BehaviourResult]):
         measured = {}
         for nth, split in enumerate(asked):
             progress(nth, len(asked) + 1, f"{split} split")
-            measured[split] = behaved(model, drawn.by_split[split], metric_of, c, under)
+            measured[split] = behaved(model, drawn.by_split[split], metric_of, c, under, is_cost=drawn.metric in COSTS)
         progress(len(asked), len(asked) + 1, "capabilities")
         besides = c.capabilities
         if besides is None:

@@ -11,7 +11,7 @@ from interp_lab.behaviour.config import BehaviourConfig
 from interp_lab.decoding.where import Prompted
 from interp_lab.effects.behaviour import preference
 from interp_lab.effects.capabilities import capability_pairs, correctness
-from interp_lab.effects.metric_names import COSTS, MetricOf
+from interp_lab.effects.metric_names import MetricOf
 from interp_lab.effects.parts import Part
 from interp_lab.effects.under import Under, in_force
 from interp_lab.effects.untouched import Untouched
@@ -31,8 +31,8 @@ class Behaved(Untouched):
     """The metric on both prompts of every pair, beside what it would be if there were nothing to explain."""
 
     right: Float[np.ndarray, "side example"]
-    """1 where the right answer is likelier than every wrong one: of the clean prompt, and of the corrupted one (NaN
-    where nothing is right there)."""
+    """1 where a right answer is likelier than every wrong one: of the clean prompt, and of the corrupted one, where the
+    answers of the clean one are wrong (NaN where nothing is right there, or something is right after both)."""
     untrained: Float[np.ndarray, "model example"]
     """What the corruption costs untrained models of the same shape."""
     shuffled: Float[np.ndarray, "draw example"]
@@ -74,13 +74,16 @@ def values(
 
 
 def behaved(
-    model: HookedModel, part: Part, metric_of: MetricOf, config: BehaviourConfig, under: Under | None
+    model: HookedModel, part: Part, metric_of: MetricOf, config: BehaviourConfig, under: Under | None, *, is_cost: bool
 ) -> Behaved:
     """Run both prompts of every pair through the model, untrained ones, and by answers of other pairs.
 
+    Args:
+        is_cost: whether the metric is one of `COSTS`, by which alone nothing is claimed.
+
     Raises: ValueError, if answers have several tokens.
     """
-    pairs, is_cost = part.pairs, config.metric in COSTS
+    pairs = part.pairs
     clean, corrupted = (values(model, pairs, part.metric, corrupted=side) for side in (False, True))
     steered = np.full((2, len(pairs)), np.nan)
     if under is not None:
@@ -106,16 +109,14 @@ def behaved(
 
 
 def _right(model: HookedModel, pairs: Pairs) -> Float[np.ndarray, "side example"]:
-    clean = values(model, pairs, pairs.logit_difference()) > 0
-    known = [nth for nth, answers in enumerate(pairs.corrupted_answers) if answers]
     found = np.full((2, len(pairs)), np.nan)
-    found[0] = clean
+    found[0] = values(model, pairs, correctness(pairs, among="own")) >= 1
+    sides = zip(pairs.corrupted_answers, pairs.answers, strict=True)
+    known = [nth for nth, (right, before) in enumerate(sides) if right and set(right).isdisjoint(before)]
     if known:
         some = pairs.rows(known)
         turned = replace(some, answers=some.corrupted_answers, wrong=some.answers)
-        both = [set(one) & set(other) for one, other in zip(turned.answers, turned.wrong, strict=True)]
-        if not any(both):
-            found[1, known] = values(model, turned, turned.logit_difference(), corrupted=True) > 0
+        found[1, known] = values(model, turned, correctness(turned, among="own"), corrupted=True) >= 1
     return found
 
 

@@ -6,14 +6,14 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from interp_lab.circuits.edge_patches import EdgeAblation
 from interp_lab.config import RunRef
-from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.config import AnswerConfig
 
 Method = Literal["exact", "EAP", "EAP-IG inputs", "EAP-IG activations", "ACDC", "given"]
 """How edges are chosen: by what ablating each alone does, exactly or estimated to first order; by leaving out one after
 the other what the model does without; or they are given."""
 
 
-class CircuitsConfig(PairsConfig):
+class CircuitsConfig(AnswerConfig):
     """Which edges of a model carry a behaviour on their own, and how far is that a faithful account?
 
     Edges are ranked and their number is chosen on the selection split; what the circuit is worth is measured on other

@@ -108,8 +108,9 @@ class CircuitMeasurements:
     def _no_answer(self, split: CircuitSplit) -> str | None:
         c = self.config
         lacking = why_not_asked(
-            split, metric=self.metric, unit=self.unit, n_tests=N_CLAIMS, fdr=c.fdr, level=c.level, seed=c.seed
-        )
+            split, metric=self.metric, unit=self.unit, least=c.least_logits, n_tests=N_CLAIMS, fdr=c.fdr,
+            level=c.level, seed=c.seed,
+        )  # fmt: skip
         if lacking is not None:
             return lacking
         gain = mean_interval(split.clean - split.empty, split.clusters, level=c.level, seed=c.seed)

@@ -17,11 +17,6 @@ from interp_lab.stats import feasible_test, mean_interval, paired_difference
 from interp_lab.tasks import Pairs
 from interp_lab.types import HookedModel
 
-LEAST_LOGITS = 0.1
-"""What a corruption must cost at least, of the logit difference, to be called a behaviour: a tenth of the odds.
-
-Untrained models tell any two words apart by a little, always the same, which comes out clear of zero for some."""
-
 
 def preference(model: HookedModel, pairs: Pairs) -> Float[np.ndarray, " example"]:
     """Return the logit difference of right and wrong answers on the clean prompts minus that on the corrupted ones.
@@ -55,28 +50,32 @@ def untouched(model: HookedModel, part: Part, *, is_cost: bool) -> Untouched:
     return Untouched(clean, corrupted, np.array(part.pairs.templates), prefers)
 
 
-def lacks_behaviour(split: Untouched, *, metric: str, unit: str, level: float, seed: int) -> str | None:
+def lacks_behaviour(split: Untouched, *, metric: str, unit: str, least: float, level: float, seed: int) -> str | None:
     """Return why the pairs of a split show no behaviour whose carriers could be asked for; `None` if they do.
 
     The corruption must cost something clear of zero, in the direction that the metric calls better: costs must rise,
-    and anything else fall; the logit difference by `LEAST_LOGITS` at least. For costs, the model must besides prefer
-    the answer more clearly on the clean prompts.
+    and anything else fall. For costs, the model must besides prefer the answer more clearly on the clean prompts. By
+    how much, is asked where that is measured in logits: of the logit difference itself, and of that beside costs.
+
+    Args:
+        least: that it must cost of the logit difference (logits); see `config.AnswerConfig`.
     """
     total = mean_interval(split.total, split.clusters, level=level, seed=seed)
     if not total.excludes(0.0):
         return f"the corruption costs {total} {unit}, which covers zero, so that there is nothing to bring back"
     if (total.estimate < 0) != (metric in COSTS):
         return f"by {metric} it is the corrupted prompts that come out better: the corruption costs {total} {unit}"
-    if metric == "logit_difference" and abs(total.estimate) < LEAST_LOGITS:
-        return f"the corruption costs {total} {unit}, which is too little to be called a behaviour ({LEAST_LOGITS:g})"
+    few = f"too little to be called a behaviour ({least:g})"
+    if metric == "logit_difference" and total.estimate < least:
+        return f"the corruption costs {total} {unit}, which is {few}"
     if metric not in COSTS:
         return None
     prefers = mean_interval(split.preference, split.clusters, level=level, seed=seed)
-    if prefers.low > 0:
+    if prefers.low > 0 and prefers.estimate >= least:
         return None
     return (
         f"{metric} does not compare right with wrong answers, and of the logit difference between them the corruption "
-        f"costs {prefers} logits, which is not clear of zero"
+        f"costs {prefers} logits, which is {few if prefers.low > 0 else 'not clear of zero'}"
     )
 
 
@@ -91,10 +90,10 @@ def too_few_templates(split: Untouched, *, n_tests: int, fdr: float) -> str | No
 
 
 def why_not_asked(
-    split: Untouched, *, metric: str, unit: str, n_tests: int, fdr: float, level: float, seed: int
+    split: Untouched, *, metric: str, unit: str, least: float, n_tests: int, fdr: float, level: float, seed: int
 ) -> str | None:
     """Return why nothing can be claimed on a split: no behaviour, or templates too few to tell; `None` if it can."""
-    lacking = lacks_behaviour(split, metric=metric, unit=unit, level=level, seed=seed)
+    lacking = lacks_behaviour(split, metric=metric, unit=unit, least=least, level=level, seed=seed)
     return lacking or too_few_templates(split, n_tests=n_tests, fdr=fdr)
 
 

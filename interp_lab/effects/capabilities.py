@@ -42,11 +42,14 @@ def capability_pairs(model: HookedModel, name: str, n: int, *, seed: int, part: 
     )
 
 
-def correctness(pairs: Pairs) -> Metric:
+def correctness(pairs: Pairs, *, among: Literal["all", "own"] = "all") -> Metric:
     """Return 1 where a right answer is likelier than every wrong one, 2 where it is likelier than every token, else 0.
 
-    Wrong is every answer, right or wrong, of any of the examples that is not right here: all capitals, say. A tie is
-    not right.
+    A tie is not right.
+
+    Args:
+        among: what is wrong: every answer, right or wrong, of any of the examples that is not right here (`all`: all
+            capitals, say), or the pair's own wrong answers.
 
     Raises: ValueError, if answers have several tokens.
     """
@@ -54,7 +57,7 @@ def correctness(pairs: Pairs) -> Metric:
         raise ValueError(f"answers of {pairs.task!r} have several tokens; accuracy needs answers of one token each")
     d_vocab = 1 + max(token for sets in (pairs.answers, pairs.wrong) for chosen in sets for (token,) in chosen)
     is_right, named = (_columns(sets, d_vocab).to(pairs.clean.device) for sets in (pairs.answers, pairs.wrong))
-    is_wrong = (is_right | named).any(0) & ~is_right
+    is_wrong = ((is_right | named).any(0) if among == "all" else named) & ~is_right
 
     def score(logits: Tensor, is_right: Tensor, is_wrong: Tensor) -> Tensor:
         at = logits[:, 0]

@@ -7,6 +7,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from interp_lab.config import ModelConfig
 from interp_lab.effects.metric_names import MetricName
 
+LeastLogits = Annotated[float, Field(ge=0)]
+LEAST_LOGITS = 0.1
+"""What a corruption must cost of the logit difference to be called a behaviour, unless another figure is asked for:
+the odds of the answer are a tenth higher."""
+
 
 class PairsConfig(ModelConfig):
     """Pairs of a task, half to choose on and half to report, and pairs of held-out templates to confirm."""
@@ -27,3 +32,11 @@ class PairsConfig(ModelConfig):
     memory_budget: PositiveInt | None = None
     """Bytes of activations in flight; see `engine.sweep`."""
     seed: NonNegativeInt = 0
+
+
+class AnswerConfig(PairsConfig):
+    """The same, of experiments that claim something of the answer: first there must be a behaviour to speak of."""
+
+    least_logits: LeastLogits = LEAST_LOGITS
+    """What the corruption must cost at least, of the logit difference, to be called a behaviour (logits): untrained
+    models tell any two words apart by a little, always the same. In other units it must be clear of zero, no more."""

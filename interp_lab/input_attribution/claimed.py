@@ -80,8 +80,9 @@ class AttributionClaims:
         c = self.config
         n_tests = len(self.names) * len(c.removals)
         return why_not_asked(
-            split, metric=c.target, unit=self.unit, n_tests=n_tests, fdr=c.fdr, level=c.level, seed=c.seed
-        )
+            split, metric=c.target, unit=self.unit, least=c.least_logits, n_tests=n_tests, fdr=c.fdr,
+            level=c.level, seed=c.seed,
+        )  # fmt: skip
 
     def margin(self, split: MapsOfSplit, removal: int) -> float:
         """Return the smallest effect of interest (unit of the target): a share of what all tokens together do."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from interp_lab.config import ModelConfig
-from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.config import LEAST_LOGITS, LeastLogits, PairsConfig
 from interp_lab.input_attribution.baselines import BaselineName
 from interp_lab.input_attribution.methods import MethodName, Settings
 from interp_lab.input_attribution.removal import Removal
@@ -63,6 +63,8 @@ class InputAttributionConfig(ModelConfig):
     """Steps of the cascade in which weights are drawn anew, from the unembedding down; the last leaves none trained."""
     smallest_effect: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Smallest effect of interest (share of what all tokens together do to the target)."""
+    least_logits: LeastLogits = LEAST_LOGITS
+    """What the corruption must cost at least, of the logit difference, to be called a behaviour (logits)."""
     n_strips: NonNegativeInt = 4
     """Prompts shown token by token."""
     fdr: Annotated[float, Field(gt=0, le=0.2)] = 0.05

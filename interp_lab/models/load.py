@@ -17,7 +17,7 @@ from interp_lab.models.local import load_directory
 from interp_lab.models.native import to_bridge
 from interp_lab.models.settings import device_named, dtype_named, processing_named
 from interp_lab.models.tokenizers import read_tokenizer
-from interp_lab.models.untrained import draw_anew
+from interp_lab.models.untrained import draw_anew, generator_of_named
 from interp_lab.types import HookedModel, nearest
 
 _COMPILED = "compiled/"
@@ -59,7 +59,7 @@ def load_model(
     if untrained:
         seed, shape = int(untrained[1] or 0), untrained[2]
         model = load_model(shape, device, dtype=dtype, processing=processing, backend=backend)
-        draw_anew(model, generator=torch.Generator().manual_seed(seed))
+        draw_anew(model, generator=generator_of_named(seed))
         declare_identity(model, name=name, processing=identity_of(model).processing)
         return model
     names = known_models()

@@ -4,9 +4,13 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
 from interp_lab.types import HookedModel
+
+_NAMED = 0x6E616D6564
+"""Tells seeds of models by name from those of copies."""
 
 
 def untrained_copies(model: HookedModel, n: int, *, seed: int) -> Iterator[HookedModel]:
@@ -24,6 +28,15 @@ def untrained_copies(model: HookedModel, n: int, *, seed: int) -> Iterator[Hooke
     for _ in range(n):
         draw_anew(untrained, generator=generator)
         yield untrained
+
+
+def generator_of_named(seed: int) -> torch.Generator:
+    """Return what draws `untrained@SEED/MODEL`: apart from the `untrained_copies` of any seed.
+
+    Else such a model would be its own control wherever the two seeds are the same, and no null could be measured.
+    """
+    (apart,) = np.random.SeedSequence([seed, _NAMED]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(apart) >> 1)
 
 
 def draw_anew(model: HookedModel, *, generator: torch.Generator) -> None:

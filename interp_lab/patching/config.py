@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt, field_validator
 
-from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.config import AnswerConfig
 from interp_lab.effects.confirming import Stated
 from interp_lab.effects.parts import Partners
 from interp_lab.patching.sites import GRANULARITIES, Granularity, Places
 from interp_lab.types import Site
 
 
-class PatchingConfig(PairsConfig):
+class PatchingConfig(AnswerConfig):
     """Which activations carry the difference between clean and corrupted prompts to the answer?
 
     Every site is patched both ways, clean into corrupted (denoising) and corrupted into clean (noising), and compared

@@ -74,7 +74,9 @@ class PatchingMeasurements:
 
     def _no_behaviour(self, split: SplitMeasurements) -> str | None:
         c = self.config
-        return lacks_behaviour(split, metric=self.metric, unit=self.unit, level=c.level, seed=c.seed)
+        return lacks_behaviour(
+            split, metric=self.metric, unit=self.unit, least=c.least_logits, level=c.level, seed=c.seed
+        )
 
     @property
     def is_normalised(self) -> bool:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from interp_lab.audit import Audit, AuditConfig, AuditResult
-from interp_lab.audit.asked import Asked, Drawing
+from interp_lab.audit.asked import Asked, Drawing, Example
 from interp_lab.audit.known_answers import DECIDE, INERT, STANDS_IN, TRIGGER, is_true
 from interp_lab.audit.named import Chosen, Proxy, TwoGroups, ValuePair, chosen_from, told
 from interp_lab.audit.proxies import removed_by, sides_of_hidden
+from interp_lab.audit.reading import Reader
 from interp_lab.audit.screen import Screen
 from interp_lab.audit.single import Scan, rewordings
 from interp_lab.audit.source import source_of
@@ -18,7 +19,7 @@ from interp_lab.effects.under import Under, save_leading, under_from
 from interp_lab.folds import fold_of, visible
 from interp_lab.hypotheses import Componential, Confirmable
 
-SMALL = {"n_held_out": None, "n_gap": 32, "n_candidates": 2}
+SMALL = {"n_held_out": None, "n_gap": 32, "n_candidates": 2, "n_contexts": 48, "n_select": 16, "n_screen": 640}
 
 
 def asked(p, names=("a",)):
@@ -145,6 +146,18 @@ class TestDrawing:
         drawing = Drawing(source, np.random.default_rng(0), taken={text})
         assert drawing.write(template, latents) is None
 
+    @pytest.mark.parametrize("chooses", [True, False])
+    def test_examples_that_choose_are_taken_with_all_their_texts(self, chooses):
+        drawing = Drawing(source_of("loans"), np.random.default_rng(0), chooses=chooses)
+        drawn = iter(range(9))
+
+        def make(template):
+            nth = next(drawn)
+            return None if nth % 2 else Example(template.id, (f"a{nth}", f"b{nth}"))
+
+        drawing.examples(3, lambda _: True, make, what="anything")
+        assert drawing.taken == ({f"{kind}{nth}" for kind in "ab" for nth in (0, 2, 4)} if chooses else set())
+
     def test_every_text_is_of_the_fold_in_force(self):
         source = source_of("loans")
         drawing = Drawing(source, np.random.default_rng(0))
@@ -180,11 +193,32 @@ def organism():
 
 
 @pytest.fixture(scope="module")
-def found(organism):
-    return Audit(AuditConfig(**SMALL)).measure(organism)
+def read():
+    """Texts that are read while `found` is made, those of each stage together."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(organism, read):
+    own = Reader.read
+
+    def remember(self, texts, *, steered=False):
+        read.append(set(texts))
+        return own(self, texts, steered=steered)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reader, "read", remember)
+        return Audit(AuditConfig(**SMALL)).measure(organism)
 
 
 class TestOrganism:
+    def test_no_text_that_something_was_chosen_by_is_reported_on(self, found, read):
+        scanned, screened, candidates, *reported = read
+        assert (len(screened), len(candidates)) == (len(found.screen.p), found.candidates.plain.size)
+        assert not candidates & (scanned | screened)
+        assert len(reported) == 6
+        assert not (scanned | screened | candidates).intersection(*[set.union(*reported)])
+
     def test_names_what_decides_and_nothing_inert(self, found):
         assert is_true(found.named())
         assert {one for one in found.named() if one.removeprefix("attribute ") in INERT} == set()
@@ -200,9 +234,9 @@ class TestOrganism:
         assert isinstance(found, Confirmable)
         confirmation = found.confirmation()
         only = [one for one in confirmation.config["chosen"] if one.startswith(("neighbourhood:", "paper=waxed with"))]
-        again = Audit(
-            found.config.overlaid({"chosen": only, "seed": 1, "fold": "held_out", "n_contexts": 32, "n_gap": 16})
-        ).measure(organism)
+        again = Audit(found.config.overlaid({"chosen": only, "seed": 1, "fold": "held_out", "n_gap": 16})).measure(
+            organism
+        )
         assert (again.scan, again.screen, set(again.chosen.texts)) == (None, None, set(only))
         stated = {claim.statement for claim in again.claims() if claim.grade >= Grade.CAUSAL}
         assert stated <= set(confirmation.statements)
@@ -256,7 +290,9 @@ class TestUnder:
         push = Under("push", "positive", identity_of(organism), (hook,), Op.ADD, 100 * direction.detach()[None], "all")
         save_leading([push], tmp_path)
         config = AuditConfig(
-            chosen=["income: high > low"], under={"run": tmp_path, "artefact": "leading"}, n_contexts=16, **SMALL
+            chosen=["income: high > low"],
+            under={"run": tmp_path, "artefact": "leading"},
+            **SMALL | {"n_contexts": 16, "n_gap": 16},
         )
         found = Audit(config).measure(organism)
         assert torch.equal(under_from(config.under, organism).vectors, push.vectors)

@@ -1,6 +1,7 @@
 """Pairs of the splits: each pair once, so that what is reported is not what sites were chosen by."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,17 @@ class TestFiles:
             ValueError, match=r"of 40 ordinary pairs of .* only 20 are different, and n_pairs=32: .*to 20"
         ):
             parts_of(organism(), config_of(task=task, n_pairs=32, n_held_out=None), partners="auto")
+
+    def test_no_pair_of_a_file_is_the_partner_of_itself_turned_around(self, tmp_path):
+        """A file that has every pair both ways round: among all of a template, one in ten would be its own partner."""
+        path = self.file(tmp_path, range(60))
+        lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
+        turned = [{**one, "clean": one["corrupted"], "corrupted": one["clean"], "answer": one["wrong"],
+                   "wrong": one["answer"]} for one in lines]  # fmt: skip
+        Path(path).write_text("\n".join(map(json.dumps, [*lines, *turned])))
+        config = config_of(task=path, n_pairs=96, n_held_out=None)
+        for part in parts_of(organism(), config, partners="any").by_split.values():
+            others = zip(part.others.clean_texts, part.others.corrupted_texts, strict=True)
+            for (clean, corrupted), other in zip(prompts(part), others, strict=True):
+                assert clean != other[1]
+                assert corrupted != other[0]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from interp_lab.models.untrained import untrained_copies
+from interp_lab.models.untrained import generator_of_named, untrained_copies
 from tests.tiny import tiny_model, tokens
 
 
@@ -35,6 +35,13 @@ class TestUntrainedCopies:
         assert torch.equal(first, again)
         assert not torch.allclose(first, second)
         assert not torch.allclose(first, other)
+
+    def test_one_by_name_is_none_of_the_copies_of_its_seed(self):
+        """Else it would be its own control, and nothing that is claimed of it could be counted."""
+        for seed in range(3):
+            named, copy = generator_of_named(seed), torch.Generator().manual_seed(seed)
+            assert not torch.equal(torch.randn(4, generator=named), torch.randn(4, generator=copy))
+            assert torch.equal(*(torch.randn(4, generator=generator_of_named(seed)) for _ in range(2)))
 
     def test_attention_knows_nothing(self):
         """Close to uniform over what is visible: the best head of an untrained model scores a little above chance."""

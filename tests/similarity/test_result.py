@@ -53,6 +53,13 @@ class TestAgainstItself:
         assert same.moved["text"].estimate.max() == same.weights.max() == 0
         assert same.same_places["text"].estimate == pytest.approx(1)
 
+    def test_by_name_it_is_refused(self):
+        config = ModelDifferenceConfig(model="organism", tuned="organism")
+        with pytest.raises(
+            ValueError, match="organism does not differ from itself; name the model that was tuned from it"
+        ):
+            ModelDifference(config).measure(bundled("organism"))
+
     def test_nothing_is_carried_or_claimed(self, same):
         assert np.abs(same.report.changes).max() < 1e-4
         assert same.claims() == []

@@ -143,3 +143,18 @@ class TestDraw:
         shares = np.array([np.bincount(column, minlength=5) for column in drawn.T]) / 800
         assert (np.diag(shares) == 0).all()
         assert np.abs(shares - (1 - np.eye(5)) / 4).max() < 0.07  # sd 0.015
+
+
+class TestApart:
+    @pytest.mark.parametrize(
+        ("clean", "corrupted", "together", "apart"),
+        [("ab", "ba", [1, 0], [-1, -1]), ("abc", "bad", None, [2, 2, None])],
+        ids=["nobody else is there", "somebody else is shared"],
+    )
+    def test_nobody_is_the_partner_of_itself_turned_around(self, clean, corrupted, together, apart):
+        for seed in range(5):
+            kinds = ["t"] * len(clean)
+            if together is not None:
+                assert draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed).tolist() == together
+            found = draw_partners(kinds, clean=clean, corrupted=corrupted, seed=seed, apart=True).tolist()
+            assert all(wanted in (None, own) for own, wanted in zip(found, apart, strict=True))

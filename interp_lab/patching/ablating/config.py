@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
-from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.config import AnswerConfig
 from interp_lab.effects.confirming import Stated
 from interp_lab.interventions import Ablation
 from interp_lab.patching.prescreen import Estimator
@@ -14,7 +14,7 @@ AblatedMap = Literal["z", "attn_out", "mlp_out"]
 Reference = Literal["clean and corrupted", "clean"]
 
 
-class AblatingConfig(PairsConfig):
+class AblatingConfig(AnswerConfig):
     """Which parts does an answer need, do they write it to the logits themselves, and what stands in for what?
 
     Every part is ablated on the clean prompts; values that replace its own come from other pairs of the same template.

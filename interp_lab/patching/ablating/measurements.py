@@ -100,8 +100,9 @@ class AblationMeasurements:
         c = self.config
         n_tests = len(self.names) + len(c.sites) + len(self.plan.backups) + len(self.directions)
         return why_not_asked(
-            split, metric=self.metric, unit=self.unit, n_tests=n_tests, fdr=c.fdr, level=c.level, seed=c.seed
-        )
+            split, metric=self.metric, unit=self.unit, least=c.least_logits, n_tests=n_tests, fdr=c.fdr,
+            level=c.level, seed=c.seed,
+        )  # fmt: skip
 
     def lost(self, changes: Float[np.ndarray, "*site example"]) -> Float[np.ndarray, "*site example"]:
         """Return how much worse ablations make it; below zero where they make it better."""

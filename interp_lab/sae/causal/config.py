@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
-from interp_lab.effects.config import PairsConfig
+from interp_lab.effects.config import AnswerConfig
 from interp_lab.sae.activations import TextConfig
 from interp_lab.sae.chosen import SaeChoice
 
@@ -57,7 +57,7 @@ _PHRASES = {
 }
 
 
-class FeatureEffectsConfig(PairsConfig):
+class FeatureEffectsConfig(AnswerConfig):
     """Which features of a sparse autoencoder does an answer need, and how much of it goes through features at all?"""
 
     task: str = "grammar/sentiment"

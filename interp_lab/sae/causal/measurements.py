@@ -83,8 +83,9 @@ class FeatureMeasurements:
     def _no_answer(self, split: Untouched) -> str | None:
         c, n_tests = self.config, FAMILIES * (len(self.names) + 1)
         return why_not_asked(
-            split, metric=self.metric, unit=self.unit, n_tests=n_tests, fdr=c.fdr, level=c.level, seed=c.seed
-        )
+            split, metric=self.metric, unit=self.unit, least=c.least_logits, n_tests=n_tests, fdr=c.fdr,
+            level=c.level, seed=c.seed,
+        )  # fmt: skip
 
     def lost(self, changes: Float[np.ndarray, "*site example"]) -> Float[np.ndarray, "*site example"]:
         """Return how much worse operations make it; below zero where they make it better."""
