@@ -6,7 +6,7 @@ from interp_lab.claims import Claim
 from interp_lab.investigation.agreement import Agreement
 from interp_lab.investigation.answer import Answer, Points, count, lines, named_by
 from interp_lab.investigation.deciding import BESIDE
-from interp_lab.investigation.fixes import fixes, price
+from interp_lab.investigation.fixes import afterwards, fixes, price, steers
 from interp_lab.investigation.found import Decided, Investigated
 from interp_lab.investigation.open_questions import unknown
 from interp_lab.investigation.outcomes import (
@@ -165,7 +165,8 @@ def _evidence(found: Investigated) -> Answer:
         ends = dict.fromkeys((min(sizes), max(sizes)))
         sentences.append(f"Each test stands on {' to '.join(map(str, ends))} examples.")
     controls = Points("controls", _controls(claims))
-    return Answer(question, tuple(sentences), (controls,) if controls.items else ())
+    again = () if steers(found) else tuple(afterwards(found))
+    return Answer(question, tuple(sentences), (*((controls,) if controls.items else ()), *again))
 
 
 def _controls(claims: Sequence[Claim]) -> tuple[str, ...]:

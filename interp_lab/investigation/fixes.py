@@ -51,14 +51,23 @@ def fixes(found: Investigated) -> Answer:
         for step in found.steps
         if step.phase == "held_out" and (told := _measured_under(step, _GONE))
     )
-    return Answer("What fixes it?", (_sentence(found, own, holding), *named, *does, *after), tuple(_afterwards(found)))
+    return Answer("What fixes it?", (_sentence(found, own, holding), *named, *does, *after), _points(found))
+
+
+def _points(found: Investigated) -> tuple[Points, ...]:
+    return tuple(afterwards(found)) if steers(found) else ()
+
+
+def steers(found: Investigated) -> bool:
+    """Whether any step tried to change the behaviour."""
+    return any(step.experiment in MITIGATING for step in found.steps)
 
 
 def price(found: Investigated) -> Answer:
     """Return what the mitigations that hold cost."""
     question, (_, holding) = "What did that cost?", _mitigations(found)
     if not holding:
-        return Answer(question, ("There is no price to tell: nothing that was tested fixes it.",))
+        return Answer(question, ("There is no price to tell, since nothing is shown to fix it.",))
     costs = [line for run in _tests_of(holding) for line in _by_side(found, run, _PRICES)]
     costs += [
         f"By step {step.name}, on held-out examples, this changes: {told}."
@@ -100,7 +109,7 @@ def _sentence(found: Investigated, own: Sequence[Decided], holding: Sequence[Dec
     return "Nothing was tried: no step steers the model."
 
 
-def _afterwards(found: Investigated) -> Iterator[Points]:
+def afterwards(found: Investigated) -> Iterator[Points]:
     """Yield what steps after the tests say: what they measured under a mitigation, else beside what was before."""
     for step in found.steps:
         if step.phase == "held_out":

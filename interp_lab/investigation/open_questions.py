@@ -27,7 +27,9 @@ def unknown(found: Investigated, agreement: Agreement) -> Answer:
         )
     elif not found.exploratory and not found.decided:
         n_written = count(len(found.hypotheses), "hypothesis", "hypotheses")
-        sentence = f"Everything: {n_written}, and none decided."
+        sentence = f"Everything: {n_written}, and none decided." if found.hypotheses else (
+            "Everything about parts: no step came to anything that was worth a test."
+        )  # fmt: skip
     elif found.exploratory:
         sentence = "Everything: nothing was put to a test. Add the entries hypotheses and confirm to the list of steps."
     return Answer("What do we still not know?", (sentence,), shown)

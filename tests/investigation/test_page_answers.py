@@ -157,6 +157,7 @@ def test_nothing_was_worth_a_test():
     found = investigated(hypotheses_hash="ab")
     assert headline(found).startswith("Nothing is claimed: no step came to a claim that held")
     assert told(found)["How do we know?"] == "Not known: no hypothesis was tested."
+    assert told(found)[ALL[-1]] == "Everything about parts: no step came to anything that was worth a test."
 
 
 def test_a_gate_that_stopped_it_says_why_and_answers_no_more():
@@ -232,6 +233,12 @@ class TestFixes:
             in told(investigated(ends=[dear]))["What fixes it?"]
         )
 
+    def test_what_is_measured_again_where_nothing_steers_fixes_nothing(self):
+        steps = [step("warn", MadeStep(text="it warns"), experiment="features", phase="held_out")]
+        said = told(investigated(ends=[decided(hypothesis(), CAUSAL)], steps=steps))
+        assert said["What fixes it?"] == "Nothing was tried: no step steers the model."
+        assert said["How do we know?"].endswith("what step warn says, on held-out examples: it warns")
+
     def test_both_sides_are_told_apart(self):
         numbers = {"gap_removed_negative": 0.85, "gap_removed_positive": 0.1, "kl_positive": 0.5}
         found = investigated(
@@ -269,7 +276,7 @@ class TestFixes:
 
     def test_what_fixes_nothing_has_no_price(self):
         for found in (investigated(), investigated(ends=[decided(mitigation(), REFUTED)])):
-            assert told(found)[ALL[4]] == "There is no price to tell: nothing that was tested fixes it."
+            assert told(found)[ALL[4]] == "There is no price to tell, since nothing is shown to fix it."
 
     def test_nothing_was_tried(self):
         assert told(investigated())[ALL[3]] == "Nothing was tried: no step steers the model."
