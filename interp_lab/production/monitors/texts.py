@@ -1,0 +1,63 @@
+"""Monitors in words."""
+
+from interp_lab.claims import how_much_holds
+from interp_lab.production.monitors.claimed import MonitorsClaims
+
+WARNING_DOES_NOT_SHOW = (
+    "That the model uses what the monitor reads, or why it writes what it writes. The false-positive rate holds for "
+    "texts drawn like the controls, and for no others; whoever knows the monitor can write around it. Exact intervals "
+    "of shares take texts for independent of each other, and texts of one template are alike."
+)
+ACTING_DOES_NOT_SHOW = (
+    "What the response does to texts of other kinds, how good the text is that is written instead, or whether the "
+    "same is said in other words later: only the words asked for are looked for, in as many tokens as were written."
+)
+
+
+def warns(found: MonitorsClaims) -> str:
+    """Return how well the monitor tells texts apart, beside the filters, on every part."""
+    n, told = len(found.names), []
+    for name, part in found.parts.items():
+        _, difference = found.beyond(part)
+        by_hand, learned = (difference.intervals.at(len(found.groups) - 3 + nth) for nth in range(2))
+        told.append(
+            f"{name}: area under the ROC curve {found.area(part, (0,))}; beyond the keyword filter "
+            f"({found.area(part, (n - 2,)).estimate:.3f}) {by_hand}, beyond words as learned "
+            f"({found.area(part, (n - 1,)).estimate:.3f}) {learned}; at a threshold for {found.config.rate:.0%} false "
+            f"positives {found.false_positives(part, 0)} of the controls raise an alarm, and of the texts to be warned "
+            f"of {found.recall(part, 0)}"
+        )
+    cost = found.cost.monitor / found.cost.model
+    return f"{found.chosen}. {'. '.join(told)}. A monitor costs {cost:.2%} of the model's multiply-adds of a token."
+
+
+def acts(found: MonitorsClaims) -> str:
+    """Return what is written under alarms."""
+    told = [
+        f"{name}: unwatched the words are written in {found.said(part, 0)} of the texts to be warned of, ending at the "
+        f"alarm leaves {found.said(part, 1)}, the response {found.said(part, 2)}; of the controls the response changes "
+        f"{found.disturbed(part, 2)}"
+        for name, part in found.parts.items()
+    ]
+    return ". ".join(told) + "."
+
+
+def summary(found: MonitorsClaims) -> str:
+    """Return what was found, in a few lines."""
+    lines = [f"{found.config.model}: {found.subject}", f"monitor: {found.chosen}"]
+    for name, part in found.parts.items():
+        n = len(found.names)
+        lines.append(
+            f"{name}: area under the ROC curve {found.area(part, (0,))} (keyword filter "
+            f"{found.area(part, (n - 2,)).estimate:.3f}, words as learned {found.area(part, (n - 1,)).estimate:.3f}); "
+            f"false positives {found.false_positives(part, 0)}, recall {found.recall(part, 0)}"
+        )
+        if len(part.says):
+            lines.append(
+                f"  the words are written in {found.said(part, 0).estimate:.0%} of the texts to be warned of; ended at "
+                f"the alarm {found.said(part, 1)}, with the response {found.said(part, 2)}"
+            )
+    why = None if found.held_out is not None else "none were asked for"
+    not_asked = None if found.config.says is not None else "nothing was written, so that a monitor only describes"
+    grades = [claim.grade for claim in found.claims()[1:]]
+    return "\n".join([*lines, how_much_holds(grades, not_asked=not_asked, not_replicable=why)])
