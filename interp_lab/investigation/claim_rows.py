@@ -59,8 +59,6 @@ class ClaimRow:
             first = self.lines[0]
             keys |= {"effect": first.effect.estimate, "control": first.versus_control.estimate, "p": first.p_adjusted,
                      "n": float(first.n_examples)}  # fmt: skip
-        if self.lines_beside:
-            keys["beside"] = self.lines_beside[0].effect.estimate
         return keys
 
 
