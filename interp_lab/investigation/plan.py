@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from interp_lab.config import Config, ConfigError, merge, unflatten
 from interp_lab.investigation.config import InvestigationConfig, StepConfig
+from interp_lab.investigation.own_files import problems_of_pairs
 from interp_lab.investigation.references import references_in, resolved
 from interp_lab.registry import EXPERIMENTS, entry, resolve
 from interp_lab.runs import RunError
@@ -75,6 +76,8 @@ def plan(config: InvestigationConfig, folder: Path) -> tuple[Planned, ...]:
             try:
                 planned.append(_planned(step, config, folder, phase))
                 found = leaks(planned[-1].config)
+                if phase == "held_out" or (config.tests and step.tested):
+                    found += problems_of_pairs(planned[-1].for_test)
             except (ConfigError, RunError) as error:
                 found = [str(error)]
         problems += [f"step {step.name!r}: {problem}" for problem in found]

@@ -41,6 +41,8 @@ class Record(Config):
     """Why a gate ended it."""
     expected: Expected | None = None
     """What it was expected to cost, before it began; `None` if nobody asked."""
+    files: dict[str, str] = {}  # noqa: RUF012 - as below
+    """SHA-256 of the files of lines that steps read, by path."""
     steps: dict[str, StepRecord] = {}  # noqa: RUF012 - pydantic copies defaults
     """By name; tests by their folder, such as `confirm/patch`."""
 
@@ -49,11 +51,16 @@ class Record(Config):
         return self.model_copy(update={"steps": {**self.steps, name: step}})
 
 
-def begin_or_go_on(folder: Path, config: InvestigationConfig, *, resume: bool) -> Record:
+def begin_or_go_on(
+    folder: Path, config: InvestigationConfig, *, resume: bool, files: Mapping[str, str] | None = None
+) -> Record:
     """Write the config and the record into a new or empty folder, or read the record of the one to go on with.
 
+    Args:
+        files: SHA-256 of the files of lines that steps read, by path.
+
     Raises: InvestigationError, if the folder holds an investigation and `resume` is not set, holds something else, or
-        what has run in it was told something else.
+        what has run in it was told something else, or read files that were changed since.
     """
     if (folder / RECORD).is_file():
         if not resume:
@@ -62,6 +69,7 @@ def begin_or_go_on(folder: Path, config: InvestigationConfig, *, resume: bool) -
             )
         record = read_record(folder)
         _require_same(read_config(folder), config, record, folder=folder)
+        _require_same_files(record, files or {})
     else:
         held = sorted(one.name for one in folder.glob("*") if one.name not in (LOCK, CONFIG) and not one.match(PARTIAL))
         if held:
@@ -69,6 +77,7 @@ def begin_or_go_on(folder: Path, config: InvestigationConfig, *, resume: bool) -
                 f"{folder} is not empty and holds no investigation (it has {held[0]}); take a new or empty folder"
             )
         record = Record()
+    record = record.model_copy(update={"files": {**record.files, **(files or {})}})
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / CONFIG, config.to_yaml().encode("utf-8"))
     write_record(folder, record)
@@ -125,6 +134,16 @@ def _require_same(old: InvestigationConfig, new: InvestigationConfig, record: Re
         raise InvestigationError(
             f"{folder} holds an investigation that was told something else ({'; '.join(changed)}); go on with the old "
             "values, or take another folder"
+        )
+
+
+def _require_same_files(record: Record, files: Mapping[str, str]) -> None:
+    """Refuse lines that were changed once a step has read them: some that were searched might be held out now."""
+    changed = [name for name, digest in files.items() if record.files.get(name, digest) != digest]
+    if changed and any(one.status == "complete" for one in record.steps.values()):
+        raise InvestigationError(
+            f"{', '.join(changed)} was changed since the investigation began, and what was searched might be held out "
+            "now; put it back as it was, or begin anew in another folder"
         )
 
 

@@ -16,6 +16,7 @@ from interp_lab.investigation.deciding import BESIDE, CONFIRM, decide
 from interp_lab.investigation.expected import Expected
 from interp_lab.investigation.found import Investigated, StepRun
 from interp_lab.investigation.hypothesise import HYPOTHESES, hypotheses_of, read_hypotheses, write_down
+from interp_lab.investigation.own_files import digests_of
 from interp_lab.investigation.plan import InvestigationError, Phase, Planned, plan
 from interp_lab.investigation.record import (
     Record,
@@ -59,7 +60,8 @@ def investigate(
     out = out.absolute()
     planned = plan(config, out)
     with lock.held(out, who="investigation", error=InvestigationError):
-        record = begin_or_go_on(out, config, resume=resume)
+        files = digests_of(one.for_test for one in planned)
+        record = begin_or_go_on(out, config, resume=resume, files=files)
         record = record.model_copy(update={"expected": record.expected or expected})
         run = _Run(config, out, planned, record, progress)
         with held(), sealed(out / HYPOTHESES, digest=run.record.hypotheses_sha256):

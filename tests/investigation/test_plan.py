@@ -6,7 +6,10 @@ import pytest
 import yaml
 
 from interp_lab.config import ConfigError
+from interp_lab.folds import visible
 from interp_lab.investigation import InvestigationConfig, InvestigationError, plan, read_investigation_config
+from interp_lab.tasks.user import read_pairs
+from tests.investigation.capitals import lines, write
 from tests.investigation.coins import Coins, CoinsConfig, asked, coins, register
 
 OUT = Path("out/here")
@@ -106,6 +109,37 @@ class TestBeforeTheFirstStep:
 
     def test_a_file_of_pairs_must_be_there(self):
         assert "task: there is no file mine.jsonl" in refusal(coins("a"), task="mine.jsonl")
+
+
+class TestOwnPairs:
+    """A third of the lines is held out for the test; that it is too few would else be found out after the search."""
+
+    def task(self, tmp_path):
+        made = [line for line in lines() if not line["reserved"]][:144] + [line for line in lines() if line["reserved"]]
+        return str(write(tmp_path / "pairs.jsonl", made))
+
+    def patch(self, **config):
+        return {"name": "patch", "experiment": "patching", "config": config}
+
+    def test_too_few_for_the_test_are_told_by_number(self, tmp_path):
+        task = self.task(tmp_path)
+        with visible("held_out"):
+            there = [pair.reserved for pair in read_pairs(Path(task))]
+        n, n_again = there.count(False), there.count(True)
+        assert 16 <= n < 200
+        said = refusal(self.patch(n_pairs=200, n_held_out=200), "hypotheses", "confirm", task=task)
+        assert (
+            f"step 'patch': n_pairs=200, and of the lines of {task} that are held out for the test (a third) {n} "
+            in said
+        )
+        assert f"are different reserved pairs; set n_held_out to {n_again} at most or to null" in said
+        planned(self.patch(n_pairs=n, n_held_out=n_again), "hypotheses", "confirm", task=task)
+
+    def test_what_is_not_tested_needs_none(self, tmp_path):
+        step = self.patch(n_pairs=200, n_held_out=200)
+        planned(step, task=self.task(tmp_path))
+        planned({**step, "tested": False}, coins("a"), "hypotheses", "confirm", task=self.task(tmp_path))
+        assert "n_pairs=200" in refusal(coins("a"), "hypotheses", "confirm", step, task=self.task(tmp_path))
 
 
 class TestWhatAStepIsTold:

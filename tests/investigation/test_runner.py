@@ -16,6 +16,7 @@ from interp_lab.investigation import (
     read_investigation,
 )
 from interp_lab.runs import RunError
+from tests.investigation.capitals import lines, write
 from tests.investigation.coins import RUNS, Coins, asked, coins, register
 
 LOADED = {"a": 1.0, "b": -2.0, "c": 0.01}
@@ -373,6 +374,21 @@ class TestGoingOn:
             made(tmp_path / "out", resume=True)
         with pytest.raises(RunError, match="was changed after the run"):
             read_investigation(tmp_path / "out")
+
+    def test_a_file_of_lines_stays_as_it_was_once_a_step_has_read_it(self, tmp_path):
+        """One line that shares a prompt with two others brings both into one fold."""
+        task, stone = write(tmp_path / "pairs.jsonl", lines()), tmp_path / "stone"
+        steps = [coins("toss", **STEP), coins("second", breaks_on=str(stone)), *WHOLE[1:]]
+        stone.touch()
+        with pytest.raises(InvestigationError, match="fell off"):
+            made(tmp_path / "first", *steps[1:], task=str(task))
+        with pytest.raises(InvestigationError, match="fell off"):
+            made(tmp_path / "out", *steps, task=str(task))
+        stone.unlink()
+        task.write_text(task.read_text() + "\n# one more\n")
+        with pytest.raises(InvestigationError, match=r"pairs.jsonl was changed since the investigation began"):
+            made(tmp_path / "out", *steps, task=str(task), resume=True)
+        made(tmp_path / "first", *steps[1:], task=str(task), resume=True)
 
     def test_what_a_gate_ended_stays_as_it_was(self, tmp_path):
         steps = [coins("look", **STEP), coins("gate", gate=True, lacks="nothing there"), *WHOLE]

@@ -1,5 +1,7 @@
 """Your own model and pairs: a saved directory and a file are enough, and what is wrong with them is said beforehand."""
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
@@ -73,8 +75,8 @@ class TestWhatGoesWrong:
 
     def test_too_few_pairs(self, model, tmp_path):
         told = refused(model, lines(("capital",))[:14], tmp_path)
-        assert "holds 14 ordinary pairs" in told
-        assert "ask for as many as it has" in told
+        assert "step 'behaviour': n_pairs=32, and of the lines of" in told
+        assert re.search(r"held out for the test \(a third\) \d are different ordinary pairs; set n_pairs to", told)
 
     def test_an_answer_of_several_tokens(self, model, tmp_path):
         several = [
