@@ -135,6 +135,18 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.steering.result:SteeringResult",
         "How far does a direction move a trait, at which price, and farther than directions that have no meaning?",
     ),
+    "red_team": Entry(
+        "interp_lab.production.red_team.experiment:RedTeam",
+        "interp_lab.production.red_team.config:RedTeamConfig",
+        "interp_lab.production.red_team.result:RedTeamResult",
+        "Which inputs turn an answer or drive a direction up, found by which search at what price, and does it hold?",
+    ),
+    "monitors": Entry(
+        "interp_lab.production.monitors.experiment:Monitors",
+        "interp_lab.production.monitors.config:MonitorsConfig",
+        "interp_lab.production.monitors.result:MonitorsResult",
+        "Does a monitor warn of a behaviour while it is written, at which error rates, and what can be done in time?",
+    ),
     "sweep": Entry(
         "interp_lab.sweeps.experiment:Sweep",
         "interp_lab.sweeps.config:SweepConfig",
@@ -176,6 +188,8 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.sae.causal.known_answers:rows",
     "interp_lab.steering.known_answers:rows",
     "interp_lab.audit.known_answers:rows",
+    "interp_lab.production.monitors.known_answers:rows",
+    "interp_lab.production.red_team.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 

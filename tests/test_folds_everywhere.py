@@ -86,6 +86,10 @@ SMALL: dict[str, dict] = {
         "n_prompts": 16, "n_held_out": 8, "n_neutral": 8, "capabilities": ["facts"], "n_capability": 16, "n_random": 40,
         "n_orthogonal": 2, "n_shuffled": 2, "n_priced": 2, "generated": None,
     },
+    "red_team": {
+        "searches": ["slots/gradient"], "n_seeds": 2, "budget": 120, "n_followed": 1, "n_contexts": 8, "n_held_out": 8,
+        "n_controls": 2,
+    },
 }  # fmt: skip
 """Of each experiment the least that draws everything it can draw."""
 

@@ -46,7 +46,7 @@ def clusters_of(edits: Sequence[str]) -> list[Cluster]:
         members = np.flatnonzero(of_hit == label)
         own = [edits[nth] for nth in members]
         found.append(Cluster(members, Counter(own).most_common(1)[0][0], shared([parts_of(one) for one in own])))
-    return sorted(found, key=lambda one: -len(one.members))
+    return sorted(found, key=lambda one: (-len(one.members), int(one.members[0])))
 
 
 def parts_of(edit: str) -> tuple[tuple[str, str], ...]:

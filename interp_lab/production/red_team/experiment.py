@@ -14,7 +14,8 @@ from interp_lab.organisms.grammar import Behaviour
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.production.red_team.clusters import clusters_of, transferable
 from interp_lab.production.red_team.config import RedTeamConfig
-from interp_lab.production.red_team.following import Following
+from interp_lab.production.red_team.edits import edit_from
+from interp_lab.production.red_team.following import Following, TooFewTextsError
 from interp_lab.production.red_team.measured import Followed, Hits, Runs, as_part, from_part
 from interp_lab.production.red_team.regression import write_regression
 from interp_lab.production.red_team.result import RedTeamResult
@@ -69,9 +70,9 @@ class RedTeam(ModelExperiment[RedTeamConfig, RedTeamResult]):
         threshold = self._threshold(model, source, target)
         searched = [] if c.chosen is not None else self._searched(model, source, target, threshold, folder, progress)
         hits = Hits.of(searched)
-        names = c.chosen or _followed_of(hits, source, n=c.n_followed)
         following = Following(model, source, target, c, {text for one in searched for text in one.texts})
         progress(len(c.searches) * c.n_seeds, len(c.searches) * c.n_seeds + 1, "other texts")
+        names = c.chosen or _followed_of(hits, source, following)
         report = following.followed(names, n=c.n_contexts, reserved=False)
         held_out, why = _held_out(following, source, names, n=c.n_held_out)
         progress(1, 1, "searched")
@@ -134,10 +135,17 @@ class RedTeam(ModelExperiment[RedTeamConfig, RedTeamResult]):
         return Parts(folder, n, key_of(known))
 
 
-def _followed_of(hits: Hits, source: Behaviour, *, n: int) -> tuple[str, ...]:
-    """Return the commonest edit of each of the largest clusters, such as other texts can take."""
-    edits = [one.edit for one in clusters_of(hits.edit.tolist())]
-    return tuple(one for one in edits if transferable(one, tuple(source.varied)))[:n]
+def _followed_of(hits: Hits, source: Behaviour, following: Following) -> tuple[str, ...]:
+    """Return the commonest edit of each of the largest clusters, such as enough other texts can take."""
+    config, found = following.config, []
+    for one in clusters_of(hits.edit.tolist()):
+        if len(found) < config.n_followed and transferable(one.edit, tuple(source.varied)):
+            try:
+                following.contexts(edit_from(one.edit), n=config.n_contexts, reserved=False)
+            except TooFewTextsError:
+                continue
+            found.append(one.edit)
+    return tuple(found)
 
 
 def _held_out(
@@ -148,4 +156,7 @@ def _held_out(
         return None, None
     if not templates_of(source, True):
         return None, f"{source.name} has no reserved templates"
-    return following.followed(names, n=n, reserved=True), None
+    try:
+        return following.followed(names, n=n, reserved=True), None
+    except TooFewTextsError as error:
+        return None, str(error)

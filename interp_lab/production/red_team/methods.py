@@ -134,9 +134,7 @@ def _better(state: State, best: float, tried: States, scores: Float[np.ndarray, 
     return (tried[nth], float(scores[nth])) if scores[nth] > best else (state, best)
 
 
-def _top(
-    gains: Float[np.ndarray, " option"], likely: Bool[np.ndarray, " option"], k: int
-) -> Int[np.ndarray, " best"]:
+def _top(gains: Float[np.ndarray, " option"], likely: Bool[np.ndarray, " option"], k: int) -> Int[np.ndarray, " best"]:
     ranked = np.argsort(-np.where(likely, gains, REJECTED), kind="stable")[: min(k, int(likely.sum()))]
     return ranked[ranked != 0]
 

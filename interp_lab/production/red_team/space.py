@@ -105,14 +105,16 @@ def words_behind(model: HookedModel, start: Start, put: Iterable[str]) -> dict[s
 def _written(source: Behaviour, start: Start) -> dict[str, list[dict[int, str]]]:
     """Return, by attribute, the words that other values would put in place of which ones."""
     template = next(one for one in source.templates if one.id == start.template)
-    own = start.text.split()
+    own, n_words = start.text.split(), len(source.text(template, start.latents).split())
     found: dict[str, list[dict[int, str]]] = {}
     for name, values in source.varied.items():
         for value in values:
             if value == start.latents[name]:
                 continue
-            other = source.example(template, {**start.latents, name: value}).prompt.split()
-            changed = {nth: word for nth, word in enumerate(other) if len(other) == len(own) and word != own[nth]}
+            other = source.text(template, {**start.latents, name: value}).split()
+            if len(other) != n_words:
+                continue
+            changed = {nth: word for nth, word in enumerate(other[: len(own)]) if word != own[nth]}
             if changed:
                 found.setdefault(name, []).append(changed)
     return found
