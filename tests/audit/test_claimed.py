@@ -50,10 +50,12 @@ class TestAttributes:
         assert claim.effect.effect.estimate == pytest.approx(0.8 - lower, abs=0.01)
         assert claim.effect.margin == 0.05
 
-    def test_controls_count_whichever_way_they_move_the_answer(self):
-        """Up by 0.3 and down by 0.3, in the mean nothing: beside an effect of 0.4 that leaves 0.1."""
-        claim = only(audit([HOME], split({HOME: jittered(0.6, 0.2, 0.9, 0.3)})))
-        assert claim.effect.versus_control.estimate == pytest.approx(0.1, abs=0.01)
+    @pytest.mark.parametrize(("turn", "left"), [(False, 0.1), (True, -0.1)], ids=["up", "down"])
+    def test_controls_count_whichever_way_they_move_the_answer(self, turn, left):
+        """Up by 0.3 and down by 0.3, in the mean nothing: beside an effect of 0.4 that leaves 0.1 of it."""
+        held = jittered(0.6, 0.2, 0.9, 0.3)
+        claim = only(audit([HOME], split({HOME: 1 - held if turn else held})))
+        assert claim.effect.versus_control.estimate == pytest.approx(left, abs=0.01)
 
     @pytest.mark.parametrize(
         ("p", "said"), [((0.8, 0.4), "with a, b than with c"), ((0.4, 0.8), "with c than with a, b")]
