@@ -64,6 +64,7 @@ class TestExpected:
             (work(n_pairs=60), 99.0),
         ]
         assert foretold(*others, near).seconds == {"toss": 3.0}
+        assert foretold(others[0], (work("test", n_pairs=30), 7.0)).seconds == {"toss": 7.0}, "a test, if of this model"
 
     def test_a_number_that_is_no_number_of_examples_makes_it_less_alike_and_scales_nothing(self):
         assert foretold((work(n_pairs=30, n_random=50), 9.0), (work(n_pairs=31), 3.1)).seconds == {"toss": 3.0}
@@ -120,6 +121,13 @@ class TestRecorded:
         assert again.expected == read_investigation(new).expected == told
         other = Expected(seconds={}, factor=None)
         assert investigate(config, new, resume=True, expected=other).expected == told, "what was said at the start"
+
+    def test_what_was_refused_in_the_model_beside_says_nothing_of_its_cost(self, tmp_path, new):
+        step = coins("toss", search={"a": 1.0}, held_out={"a": 1.0}, not_for="compiled/backup")
+        values = asked(step, "hypotheses", "confirm", beside="compiled/backup")
+        investigate(InvestigationConfig.from_mapping(values), tmp_path / "out" / "one")
+        known, unread = spent_beside(new)
+        assert ([one.work.part for one in known], unread) == (["step", "test"], [])
 
     def test_a_damaged_neighbour_is_named_and_costs_nothing(self, tmp_path, new):
         (tmp_path / "out" / "torn").mkdir(parents=True)

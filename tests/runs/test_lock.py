@@ -93,6 +93,21 @@ def test_a_file_that_was_removed_between_its_opening_and_its_locking_lets_nobody
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_is_gone_by_then_is_made_anew(tmp_path, monkeypatch):
+    opened, gone = lock._opened, []
+
+    def and_then_it_is_removed(folder, file):
+        handle = opened(folder, file)
+        if not gone:
+            (folder / file).unlink()
+            gone.append(file)
+        return handle
+
+    monkeypatch.setattr(lock, "_opened", and_then_it_is_removed)
+    with held(tmp_path):
+        assert (tmp_path / LOCK).read_text().startswith(f"{os.getpid()} ")
+
+
 def test_an_error_inside_lets_go_too(tmp_path):
     with pytest.raises(KeyError), held(tmp_path):
         raise KeyError
