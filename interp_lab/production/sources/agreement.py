@@ -11,7 +11,7 @@ def kendall(first: Float[np.ndarray, "*_ source"], second: Float[np.ndarray, "*_
     pairs = both[..., :, None] & both[..., None, :]
     one, other = np.where(pairs, one, 0.0), np.where(pairs, other, 0.0)
     spread = np.sqrt(np.square(one).sum((-2, -1)) * np.square(other).sum((-2, -1)))
-    agree = (one * other).sum((-2, -1))
+    agree = np.asarray((one * other).sum((-2, -1)))
     return np.divide(agree, spread, out=np.full(agree.shape, np.nan), where=spread > 0)
 
 
@@ -25,13 +25,13 @@ def hits(scores: Float[np.ndarray, "*_ example source"], truth: Int[np.ndarray, 
     first = firsts(scores)
     at = np.maximum(truth, 0)[:, None]
     own = np.take_along_axis(first, np.broadcast_to(at, (*first.shape[:-1], 1)), -1)[..., 0]
-    return np.where(truth < 0, np.nan, own / first.sum(-1))
+    return np.asarray(np.where(truth < 0, np.nan, own / first.sum(-1)))
 
 
 def same_first(first: Float[np.ndarray, "*_ source"], second: Float[np.ndarray, "*_ source"]) -> np.ndarray:
     """Return the probability that two methods name the same source first, ties being broken by lot."""
     one, other = firsts(first), firsts(second)
-    return (one & other).sum(-1) / (one.sum(-1) * other.sum(-1))
+    return np.asarray((one & other).sum(-1) / (one.sum(-1) * other.sum(-1)))
 
 
 def top_k(scores: Float[np.ndarray, " source"], k: int) -> tuple[bool, ...]:

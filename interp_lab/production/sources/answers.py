@@ -16,6 +16,8 @@ from interp_lab.types import HookedModel
 
 UNIT = "log odds"
 """Of every effect on an answer (nats)."""
+LEAST = 0.1
+"""Smallest fall that counts as any: the odds of the answer change by a tenth."""
 
 
 def log_odds(

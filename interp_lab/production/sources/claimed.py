@@ -14,7 +14,7 @@ from interp_lab.effects.behaviour import too_few_templates, why_not_replicable
 from interp_lab.effects.untouched import Untouched
 from interp_lab.experiment import Provenance
 from interp_lab.production.sources.ablations import Way, other_way
-from interp_lab.production.sources.answers import UNIT
+from interp_lab.production.sources.answers import LEAST, UNIT
 from interp_lab.production.sources.config import SourcesConfig
 from interp_lab.production.sources.measured import SourcesOfSplit
 from interp_lab.stats import mean_interval
@@ -92,8 +92,9 @@ class SourcesClaims:
     def _no_answer(self, split: Untouched) -> str | None:
         c = self.config
         total = mean_interval(split.total, split.clusters, level=c.level, seed=c.seed)
-        if total.low <= 0:
-            return f"without any source the answer loses {total} {UNIT}, so that there is no source to find"
+        if total.low <= 0 or total.estimate < LEAST:
+            few = "" if total.low <= 0 else f", which is too little ({LEAST:g})"
+            return f"without any source the answer loses {total} {UNIT}{few}, so that there is no source to find"
         return too_few_templates(split, n_tests=len(self.names) - 1, fdr=c.fdr)
 
     @cached_property

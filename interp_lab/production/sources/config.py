@@ -28,8 +28,8 @@ class SourcesConfig(ModelConfig):
     """How sources are scored."""
     k: PositiveInt = 1
     """Sources with the largest scores that are left out together, to see whether the answer needed them."""
-    n_random: Annotated[int, Field(ge=2)] = 4
-    """Sets of as many sources drawn at random, the control."""
+    n_random: Annotated[int, Field(ge=2)] = 8
+    """Sets of as many sources drawn at random, the control; their spread counts, so that few support little."""
     n_shuffled: Annotated[int, Field(ge=1)] = 4
     """Times that scores are dealt out among the sources of their prompt: what a method that knows nothing would hit."""
     smallest_effect: Annotated[float, Field(gt=0, lt=1)] = 0.05

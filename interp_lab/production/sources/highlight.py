@@ -245,5 +245,5 @@ def _intervals(
     found: Scores, prompt: SourcedPrompt, given: Scoring, *, level: float, seed: int
 ) -> tuple[Interval, ...]:
     kept, values = (np.array(part) for part in found.fitted[0])
-    n_tokens = len(prompt.answer)
-    return tuple(weight_intervals(kept, values, alpha=given.alpha, n_tokens=n_tokens, level=level, seed=seed))
+    options = {"n_tokens": len(prompt.answer), "n_resamples": given.n_resamples, "seed": seed}
+    return tuple(weight_intervals(kept, values, alpha=given.alpha, level=level, **options))

@@ -45,7 +45,7 @@ class SourcesOfSplit(Untouched):
     """The same of scores that were dealt out among the sources."""
     needed: Float[np.ndarray, "way method example"]
     """Fall of the log odds without the first `k` sources: the way that methods leave sources out, and the other."""
-    by_lot: Float[np.ndarray, "way draw example"]
+    by_lot: Float[np.ndarray, "way lot example"]
     """The same without as many that were drawn at random."""
     tau: Float[np.ndarray, "method other example"]
     """Kendall's tau-b of two methods."""

@@ -32,6 +32,7 @@ _ROW = Markup('<tr><th scope="row" style="text-align:right;padding:2px 8px">[{}]
 _WARNING = Markup('<p role="note" style="border-left:4px solid #c0561a;padding:2px 10px"><b>Warning.</b> {}</p>')
 _LINE = Markup("<p>{}</p>")
 _PART = Markup("<h2>{}</h2>")
+_UNITS = "Attention is a share of what is looked at; all other numbers are in log odds of the answer."
 _DOES_NOT_SHOW = (
     "What this does not show: what other sources would do, and whether any source is true. Attention says where the "
     "model looks, and is descriptive; leaving sources out says what its answer needs. Intervals are over the draw of "
@@ -67,13 +68,17 @@ def _level(found: Highlight, level: Level) -> Markup:
 
 def _numbers(found: Highlight, level: Level) -> Markup:
     subsets = found.scoring.causal[1]
-    heads = [level.kind, *level.methods, f"interval of {subsets}"]
+    layers = [f"attention, layer {layer}" for layer in range(len(level.by_layer))] if level.kind == "source" else []
+    heads = [level.kind, *level.methods, f"interval of {subsets}", *layers]
     rows = []
     for nth, interval in enumerate(level.intervals):
         cells = [_CELL.format(_number(value)) for value in level.values[:, nth].tolist()]
         cells.append(_CELL.format(f"[{interval.low:+.2f}, {interval.high:+.2f}]"))
+        cells += [_CELL.format(_number(value)) for value in level.by_layer[:, nth].tolist() if layers]
         rows.append(_ROW.format(nth + 1, Markup("").join(cells)))
-    made = _TABLE.format(Markup("").join(_HEAD.format(head) for head in heads), Markup("").join(rows))
+    made = _LINE.format(_UNITS) + _TABLE.format(
+        Markup("").join(_HEAD.format(head) for head in heads), Markup("").join(rows)
+    )
     told = [f"{name} {value:+.2f}" for name, value in zip(level.methods, level.foretold, strict=True) if value == value]
     if not told:
         return made

@@ -35,6 +35,8 @@ class Scoring(Config):
     """Penalty of the lasso on subsets; 0 is least squares."""
     steps: PositiveInt = 8
     """Of integrated gradients."""
+    n_resamples: Annotated[int, Field(ge=20)] = 200
+    """Draws of subsets from those of one prompt, for the intervals of its highlight."""
     batch_size: PositiveInt = 64
     """Prompts per forward pass, and whose keys and values are held at once."""
 

@@ -42,8 +42,8 @@ def drawn_subsets(n_sources: int, n: int, *, keep: float, rng: np.random.Generat
 
 
 def shared_out(drawn: Sequence[Kept], *, held: float) -> tuple[list[Kept], list[Kept]]:
-    """Return the subsets to fit on, and those held out (a share of all, rounded; at least one is fitted on)."""
-    n_held = min(round(held * len(drawn)), len(drawn) - 1)
+    """Return the subsets to fit on, at least two if there are so many, and those held out (a share of all, rounded)."""
+    n_held = min(round(held * len(drawn)), max(len(drawn) - 2, 0))
     return list(drawn[: len(drawn) - n_held]), list(drawn[len(drawn) - n_held :])
 
 
@@ -62,15 +62,15 @@ def subset_weights(
     Source: Cohen-Wang et al. 2024, arXiv 2409.00729 (ContextCite), there with alpha 0.01.
     """
     from sklearn.linear_model import Lasso, LinearRegression
-    from sklearn.preprocessing import StandardScaler
 
     if len(kept) < 2 or alpha < 0:
         raise ValueError(f"{len(kept)} subsets at alpha={alpha}; fit on two or more, and take 0 or more")
-    scaler = StandardScaler().fit(kept.astype(np.float64))
+    mean, spread = kept.mean(0), kept.std(0)
+    spread = np.where(spread == 0, 1.0, spread)
     model = LinearRegression() if alpha == 0 else Lasso(alpha=alpha, max_iter=10_000)
-    model.fit(scaler.transform(kept.astype(np.float64)), values / n_tokens)
-    slopes = model.coef_ / scaler.scale_
-    return n_tokens * slopes, float(n_tokens * (model.intercept_ - slopes @ scaler.mean_))
+    model.fit((kept - mean) / spread, values / n_tokens)
+    slopes = model.coef_ / spread
+    return n_tokens * slopes, float(n_tokens * (model.intercept_ - slopes @ mean))
 
 
 def weight_intervals(

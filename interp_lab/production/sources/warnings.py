@@ -7,11 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from interp_lab.production.sources.agreement import firsts, kendall
-from interp_lab.production.sources.answers import UNIT
+from interp_lab.production.sources.answers import LEAST, UNIT
 from interp_lab.production.sources.scores import Scoring
 
-LEAST = 0.1
-"""Smallest fall of the answer's log odds that counts as any: the odds change by a tenth."""
 MOST_MISSING = 0.1
 """Share of integrated gradients that may be missing."""
 
