@@ -17,7 +17,7 @@ CONFIG = Path(__file__).parent / "investigations/loans.yaml"
 
 
 def drawn(seed: int) -> Investigated:
-    config = read_investigation_config(CONFIG, {"seed": seed, "beside": "organism-tuned"}, "quick")
+    config = read_investigation_config(CONFIG, {"seed": seed, "beside": "organism-tuned"})
     steps = [one for one in config.as_dict()["steps"] if isinstance(one, str) or one["name"] == "audit"]
     with tempfile.TemporaryDirectory() as folder:
         return investigate(config.overlaid({"steps": steps}), Path(folder) / "out")
