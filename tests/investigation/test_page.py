@@ -188,7 +188,8 @@ class TestSize:
 class TestFiles:
     def test_json_holds_the_summary_and_every_hypothesis_and_no_nan(self, tmp_path):
         numbers = MadeStep(numbers={"kl": float("nan"), "effect": 2.0})
-        found = whole(tmp_path, tests={"confirm/patch": numbers})
+        expected = Expected(seconds={"patch": 3.0, "again": None}, factor=None)
+        found = whole(tmp_path, tests={"confirm/patch": numbers}, expected=expected)
         write_investigation(found, reproduce="x")
         data = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
         assert (data["schema"], data["hypotheses_sha256"], len(data["hypotheses"])) == (1, HASH, 6)
@@ -199,6 +200,8 @@ class TestFiles:
         assert data["hypotheses"][0]["claim"]["effect"]["split"] == "report"
         assert data["hypotheses"][5]["claim"] is None
         assert data["tests"]["confirm/patch"]["metrics"] == {"kl": None, "effect": 2.0}
+        assert data["expected_seconds"] == {"patch": 3.0, "again": None}
+        assert list(data["brief"]) == ["hypothesis", "evidence", "intervention", "result", "uncertainty"]
         assert data["summary"][0]["question"] == "What does the model do?"
         assert data["provenance"]["patch"]["commit"] == "abc123"
 
@@ -208,6 +211,8 @@ class TestFiles:
         assert "**6 hypotheses were written down and then tested on held-out examples: 3 hold" in text
         (first,) = [line for line in text.splitlines() if line.startswith("| H1 ")]
         assert first.count(" | ") == 11
+        assert "\n- 2 attention heads: 0.1 (H1); 2.3 (H2)\n" in text
+        assert "**Hypothesis.** The search, on one fold" in text
         assert "\\[1.500, 2.500\\] nats" in first
         assert "    interp-lab investigate loans.yaml" in text
 

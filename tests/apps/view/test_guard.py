@@ -74,7 +74,7 @@ class TestToken:
         assert stranger.get("/").status_code == 200, "the browser has the cookie now"
 
     def test_leads_to_no_other_place_than_the_list(self, stranger):
-        assert stranger.get(f"//evil.example/?token={TOKEN}").headers["location"] == "/"
+        assert stranger.get(f"/runs/x?token={TOKEN}").headers["location"] == "/"
 
     def test_is_no_way_around_the_other_rules(self, stranger):
         assert stranger.get(f"/?token={TOKEN}", headers={"host": "evil.example"}).status_code == 400
