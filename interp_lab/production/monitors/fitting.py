@@ -72,7 +72,7 @@ def keyword_scores(texts: Sequence[str], keywords: Sequence[str]) -> Float[np.nd
 
 def word_scores(
     texts: Sequence[str], labels: Bool[np.ndarray, " text"], others: Sequence[Sequence[str]]
-) -> list[Float[np.ndarray, " text"]]:
+) -> list[Float[np.ndarray, " _"]]:
     """Return for other texts the score of a logistic regression on which words stand in a text, in any order."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression

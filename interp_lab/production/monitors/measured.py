@@ -90,7 +90,7 @@ def peaks(
 
 def filters(
     fit: Cases, parts: Mapping[str, Cases], keywords: Sequence[str]
-) -> dict[str, Float[np.ndarray, "filter text"]]:
+) -> dict[str, Float[np.ndarray, "filter _"]]:
     """Return the scores of both filters of words, by part."""
     learned = word_scores(fit.texts, fit.labels, [one.texts for one in parts.values()])
     return {
