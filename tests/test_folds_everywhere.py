@@ -86,9 +86,17 @@ SMALL: dict[str, dict] = {
         "n_prompts": 16, "n_held_out": 8, "n_neutral": 8, "capabilities": ["facts"], "n_capability": 16, "n_random": 40,
         "n_orthogonal": 2, "n_shuffled": 2, "n_priced": 2, "generated": None,
     },
+    "counterfactuals": {
+        "model": TINY, "n_select": 8, "n_report": 8, "n_held_out": 8, "most_edits": 2, "beam": 1, "n_tried": 4,
+        "n_proposed": 4, "n_controls": 2,
+    },
     "red_team": {
         "searches": ["slots/gradient"], "n_seeds": 2, "budget": 120, "n_followed": 1, "n_contexts": 8, "n_held_out": 8,
         "n_controls": 2,
+    },
+    "monitors": {
+        "model": TINY, "says": None, "words_before": 1, "paraphrases": {"contract": "plan"}, "n_fit": 32,
+        "n_choose": 16, "n_calibrate": 64, "n_report": 32, "n_held_out": 32, "layers": [0], "n_random": 2,
     },
 }  # fmt: skip
 """Of each experiment the least that draws everything it can draw."""
