@@ -147,6 +147,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.production.monitors.result:MonitorsResult",
         "Does a monitor warn of a behaviour while it is written, at which error rates, and what can be done in time?",
     ),
+    "sources": Entry(
+        "interp_lab.production.sources.experiment:SourcesExperiment",
+        "interp_lab.production.sources.config:SourcesConfig",
+        "interp_lab.production.sources.result:SourcesResult",
+        "Which source of a prompt does an answer come from, and which methods say so truly?",
+    ),
     "sweep": Entry(
         "interp_lab.sweeps.experiment:Sweep",
         "interp_lab.sweeps.config:SweepConfig",
@@ -188,6 +194,7 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.sae.causal.known_answers:rows",
     "interp_lab.steering.known_answers:rows",
     "interp_lab.audit.known_answers:rows",
+    "interp_lab.production.sources.known_answers:rows",
     "interp_lab.production.monitors.known_answers:rows",
     "interp_lab.production.red_team.known_answers:rows",
 )

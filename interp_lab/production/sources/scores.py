@@ -12,7 +12,7 @@ from interp_lab.config import Config
 from interp_lab.production.sources.ablations import Ablations, Asked, Way, other_way
 from interp_lab.production.sources.looks import attention_to_sources, input_x_gradient, integrated_gradients
 from interp_lab.production.sources.prompts import Kept, SourcedPrompt
-from interp_lab.production.sources.subsets import drawn_subsets, shared_out, subset_weights, without_each
+from interp_lab.production.sources.subsets import LEAST_HELD, drawn_subsets, shared_out, subset_weights, without_each
 from interp_lab.types import HookedModel
 
 LOOKS = ("attention", "attention rollout", "gradient x input", "integrated gradients")
@@ -151,7 +151,7 @@ def _foretold(
     """Return Spearman's correlation of the sums of kept sources' scores with the log odds."""
     from scipy.stats import rankdata
 
-    if len(kept) < 3:
+    if len(kept) < LEAST_HELD:
         return np.full(len(values), np.nan)
     sums = values[:, : len(kept[0])] @ np.array(kept, dtype=np.float64).T
     ranks, own = rankdata(sums, axis=1), rankdata(actual)

@@ -9,6 +9,8 @@ from interp_lab.production.sources.prompts import Kept
 from interp_lab.stats.bootstrap import widened_level
 from interp_lab.types import Interval
 
+LEAST_HELD = 3
+"""Subsets of which a rank correlation can be told."""
 MOST_LISTED = 12
 """Sources up to which all subsets are listed, to draw from without drawing one twice."""
 
@@ -42,8 +44,12 @@ def drawn_subsets(n_sources: int, n: int, *, keep: float, rng: np.random.Generat
 
 
 def shared_out(drawn: Sequence[Kept], *, held: float) -> tuple[list[Kept], list[Kept]]:
-    """Return the subsets to fit on, at least two if there are so many, and those held out (a share of all, rounded)."""
-    n_held = min(round(held * len(drawn)), max(len(drawn) - 2, 0))
+    """Return the subsets to fit on, and those held out: a share of all, rounded, and none if that is less than three.
+
+    No rank correlation can be told of fewer, and where sources are few every subset is needed.
+    """
+    n_held = min(round(held * len(drawn)), len(drawn) - 2)
+    n_held = n_held if n_held >= LEAST_HELD else 0
     return list(drawn[: len(drawn) - n_held]), list(drawn[len(drawn) - n_held :])
 
 

@@ -142,9 +142,7 @@ class TestAnOwnFile:
         assert len(found.report.texts) + len(found.select.texts) == 20
         assert found.metrics()["leave_one_out_text/accuracy"] > 0.75
         assert "right" not in found.metrics()  # nobody said what is
-        assert not np.isfinite(
-            found.report.foretold
-        ).any()  # two sources have four subsets, and one of them is held out
+        assert not np.isfinite(found.report.foretold).any()  # two sources have four subsets, and all are fitted on
         assert found.not_replicable == "there are none"
 
     def test_with_too_few_lines(self, path):

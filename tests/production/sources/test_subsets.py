@@ -31,7 +31,11 @@ class TestDrawn:
     def test_held_out_ones_are_apart_and_something_is_left_to_fit_on(self):
         fit, held = shared_out(drawn_subsets(4, 16, keep=0.5, rng=np.random.default_rng(0)), held=0.25)
         assert (len(fit), len(held), len({*fit, *held})) == (12, 4, 16)
-        assert shared_out([(True,), (False,)], held=0.9) == ([(True,), (False,)], [])
+
+    @pytest.mark.parametrize(("n", "held", "n_held"), [(2, 0.9, 0), (4, 0.5, 0), (8, 0.4, 3), (5, 0.9, 3)])
+    def test_none_are_held_out_where_they_would_tell_nothing(self, n, held, n_held):
+        fit, away = shared_out([(True,)] * n, held=held)
+        assert (len(fit), len(away)) == (n - n_held, n_held)
 
     @pytest.mark.parametrize(("n_sources", "n", "keep"), [(0, 4, 0.5), (3, 0, 0.5), (3, 4, 0.0), (3, 4, 1.0)])
     def test_what_cannot_be_drawn(self, n_sources, n, keep):
