@@ -153,6 +153,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.production.sources.result:SourcesResult",
         "Which source of a prompt does an answer come from, and which methods say so truly?",
     ),
+    "counterfactuals": Entry(
+        "interp_lab.production.counterfactuals.experiment:Counterfactuals",
+        "interp_lab.production.counterfactuals.config:CounterfactualsConfig",
+        "interp_lab.production.counterfactuals.result:CounterfactualsResult",
+        "Which smallest edits of a text flip the answer, which attribute does most, and does a protected one do so?",
+    ),
     "sweep": Entry(
         "interp_lab.sweeps.experiment:Sweep",
         "interp_lab.sweeps.config:SweepConfig",
@@ -194,6 +200,7 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.sae.causal.known_answers:rows",
     "interp_lab.steering.known_answers:rows",
     "interp_lab.audit.known_answers:rows",
+    "interp_lab.production.counterfactuals.known_answers:rows",
     "interp_lab.production.sources.known_answers:rows",
     "interp_lab.production.monitors.known_answers:rows",
     "interp_lab.production.red_team.known_answers:rows",

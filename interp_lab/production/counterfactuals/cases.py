@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from interp_lab import folds
-from interp_lab.organisms.grammar import Behaviour, Example, Latents, Value
+from interp_lab.organisms.grammar import Behaviour, Example, Latents, Template, Value
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.production.counterfactuals.words import Edit, Words, replaced
 from interp_lab.tasks.grammar import templates_of
@@ -77,30 +77,35 @@ def grammar_cases(name: str, n: int, *, seed: Sequence[int], reserved: bool, wit
         else:
             raise ValueError(f"none of {_MOST} draws of {template.id} is another text{folds.told()}; ask for fewer")
         without.add(example.prompt)
-        made.append(_case(source, example))
+        made.append(case_of(source, example))
     return made
 
 
-def _case(source: Behaviour, example: Example) -> Case:
+def case_of(source: Behaviour, example: Example) -> Case:
+    """Return a text of a behaviour up to its answer, with all that may be varied in it."""
     words = Words(tuple(example.prompt.split()), ("", *(" " for _ in range(example.answer_at - 1)), ""))
-    others = sorted({example.answer, *example.wrong})
+    template = next(one for one in source.templates if one.id == example.template)
     vocabulary = [
         edit
         for latent, values in source.varied.items()
         for value in values
-        if value != example.latents[latent] and (edit := _varied(source, example, words, latent, value)) is not None
+        if value != example.latents[latent]
+        and (edit := _varied(source, template, words, example.latents, latent, value)) is not None
     ]
-    answers = tuple(f" {word}" for word in others)
+    answers = tuple(f" {word}" for word in sorted({example.answer, *example.wrong}))
     return Case(words, example.template, answers, tuple(vocabulary), example.latents)
 
 
-def _varied(source: Behaviour, example: Example, words: Words, latent: str, value: Value) -> Edit | None:
-    """Return the edit that gives a latent another value; `None` where the text before the answer stays the same."""
-    other = source.counterfactual(example, latent, value).prompt.split()
-    if len(other) != len(words.words):
-        return None
+def _varied(
+    source: Behaviour, template: Template, words: Words, latents: Latents, latent: str, value: Value
+) -> Edit | None:
+    """Return the edit that gives a latent another value; `None` where the text before the answer stays the same.
+
+    A value keeps the number of words (`Behaviour.varied`), so that the answer begins where it did.
+    """
+    other = source.text(template, {**latents, latent: value}).split()[: len(words.words)]
     places = tuple((nth, new) for nth, (old, new) in enumerate(zip(words.words, other, strict=True)) if old != new)
-    return Edit(latent, places, f"{latent}: {example.latents[latent]} > {value}", value) if places else None
+    return Edit(latent, places, f"{latent}: {latents[latent]} > {value}", value) if places else None
 
 
 def own_case(

@@ -51,7 +51,7 @@ def finds_true_flips(*, by_estimate: bool) -> tuple[bool, str]:
     return min(precision, recall) >= LEAST, f"precision {precision:.2f}, recall {recall:.2f}"
 
 
-def compared(reach: Reach, *, n: int = 12, seed: int = 0) -> Truth:
+def compared(reach: Reach, *, n: int = 8, seed: int = 0) -> Truth:
     """Return what a search finds by values of attributes, beside the rule."""
     reader = Reader(load_model("organism"))
     cases = grammar_cases(NAME, n, seed=[seed], reserved=False, without=set())
@@ -72,7 +72,7 @@ def tells_who_is_biased(*, model: str) -> tuple[bool, str]:
     return across >= BIASED and within <= LEVEL, f"flips across groups {across:.2f}, within {within:.2f}"
 
 
-def only_protected(model: str, *, n: int = 32, seed: int = 0) -> Fairness:
+def only_protected(model: str, *, n: int = 24, seed: int = 0) -> Fairness:
     """Return what changing only the neighbourhood does."""
     cases = grammar_cases(NAME, n, seed=[seed], reserved=False, without=set())
     declared = DECLARED[NAME]

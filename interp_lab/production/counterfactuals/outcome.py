@@ -7,12 +7,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import spearmanr
 
-from interp_lab import folds
 from interp_lab.production.counterfactuals.cases import Case
 from interp_lab.production.counterfactuals.proposals import FROM_THE_MODEL, Lexicon, MethodName, proposed, token_edits
 from interp_lab.production.counterfactuals.reading import Reader, Slopes
 from interp_lab.production.counterfactuals.search import Problem, Reach, Searched, needed, read_turns, searched
-from interp_lab.production.counterfactuals.words import State, go_together
+from interp_lab.production.counterfactuals.words import State, go_together, may_be_seen
 
 _TRIES = 100
 """Draws for one set of random edits that go together."""
@@ -49,7 +48,7 @@ def problems_of(
     made = []
     for case, own, read in zip(cases, slopes, reader.read([(case, case.words.text) for case in cases]), strict=True):
         edits = proposed(reader, case, method, own, lexicon, n=n, rng=rng)
-        edits = [edit for edit in edits if folds.shows(case.words.written(dict(edit.places)))]
+        edits = [edit for edit in edits if may_be_seen(case.words, [edit])]
         estimates = reader.estimates(case, edits, own)
         made.append(Problem(case, tuple(edits), estimates, read.answer, read.turn(read.answer)))
     return made
@@ -84,7 +83,7 @@ def random_states(problem: Problem, *, size: int, n: int, rng: np.random.Generat
             if len(drawn) < size and all(go_together(problem.edits[nth], problem.edits[one]) for one in drawn):
                 drawn.append(int(nth))
         state = tuple(sorted(drawn))
-        if len(drawn) == size and folds.shows(problem.text(state)):
+        if len(drawn) == size and may_be_seen(problem.case.words, [problem.edits[nth] for nth in state]):
             found.append(state)
         if len(found) == n:
             break

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp_lab import folds
 from interp_lab.production.counterfactuals.cases import Case
 from interp_lab.production.counterfactuals.reading import Reader, Slopes, word_tokens
 from interp_lab.production.counterfactuals.words import Edit
@@ -102,7 +103,12 @@ def token_edits(
     usable[torch.arange(len(old)), old] = False
     barred = [token for token, text in lexicon.spelt.items() if text.strip() in {one.strip() for one in case.answers}]
     usable[:, barred] = False
-    order = scores.masked_fill(~usable, -torch.inf).flatten().argsort(descending=True)[: 2 * n].tolist()
+    order = (
+        scores.masked_fill(~usable, -torch.inf)
+        .flatten()
+        .argsort(descending=True)[: 2 * n * folds.more_draws()]
+        .tolist()
+    )
     ranked = [(list(places)[nth // lexicon.d_vocab], nth % lexicon.d_vocab) for nth in order]
     allowed = [(word, token) for word, token in ranked if bool(usable[list(places).index(word), token])]
     return _round_trip(reader, case, slopes, lexicon, allowed, places)[:n]
@@ -126,8 +132,9 @@ def _round_trip(
     ranked: Sequence[tuple[int, int]],
     places: Mapping[int, int],
 ) -> list[Edit]:
-    """Return those that the tokenizer reads as meant."""
+    """Return those that may be seen, and that the tokenizer reads as meant."""
     made = [(word, token, lexicon.spelt[token].strip()) for word, token in ranked]
+    made = [one for one in made if folds.shows(case.words.written({one[0]: one[2]}))]
     rows = encode(reader.model, [case.words.written({word: new}) for word, _, new in made])
     kept = []
     for (word, token, new), row in zip(made, rows, strict=True):

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from interp_lab import folds
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.production.counterfactuals.cases import Case
 from interp_lab.production.counterfactuals.choice import AnyValue, Chosen, Directed, answers_before
 from interp_lab.production.counterfactuals.reading import Reader
-from interp_lab.production.counterfactuals.words import Edit, written
+from interp_lab.production.counterfactuals.words import Edit, may_be_seen, written
 from interp_lab.runs.fields import KeptFields
 
 
@@ -45,7 +44,7 @@ class Fairness(KeptFields):
 def edits_of(case: Case, attribute: str) -> list[Edit]:
     """Return every other value of an attribute whose text may be seen."""
     own = [edit for edit in case.vocabulary if edit.what == attribute]
-    return [edit for edit in own if folds.shows(written(case.words, [edit]))]
+    return [edit for edit in own if may_be_seen(case.words, [edit])]
 
 
 def tried(
@@ -86,7 +85,7 @@ def _asked(one: Directed | AnyValue, case: Case, answer: str) -> list[Edit]:
     if isinstance(one, AnyValue):
         return edits_of(case, one.attribute)
     edit = one.edit(case, answer)
-    return [] if edit is None or not folds.shows(written(case.words, [edit])) else [edit]
+    return [edit] if edit is not None and may_be_seen(case.words, [edit]) else []
 
 
 def _others(case: Case, barred: set[str]) -> list[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from interp_lab import folds
 from interp_lab.organisms.grammar import Value
 
 _WORD = re.compile(r"\w+|[^\w\s]+")
@@ -97,3 +98,8 @@ def go_together(one: Edit, other: Edit) -> bool:
 def written(words: Words, edits: Iterable[Edit]) -> str:
     """Return a text with some edits made."""
     return words.written({nth: new for edit in edits for nth, new in edit.places})
+
+
+def may_be_seen(words: Words, edits: Iterable[Edit]) -> bool:
+    """Whether a text with some edits made may be seen here (see `folds`); where all may, it is not even written."""
+    return folds.seen_now() == "all" or folds.shows(written(words, edits))
