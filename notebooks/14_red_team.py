@@ -30,8 +30,8 @@ asked = RedTeamConfig(
     planted=("paper=waxed", "seal=broken"),
     n_seeds=2,
     budget=400,
-    n_contexts=24,
-    n_held_out=24,
+    n_contexts=16,
+    n_held_out=16,
 )
 found = RedTeam(asked).measure(model)
 print(found.summary())
