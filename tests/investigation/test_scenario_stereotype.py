@@ -6,13 +6,12 @@ from interp_lab.claims import Grade
 from interp_lab.organisms.grammar.behaviours.pronouns import STEREOTYPES
 from tests.investigation.scenarios import carried_out, holding, scenario
 
-pytestmark = pytest.mark.scenario
-
 AUDIT = {"n_contexts": 32, "n_held_out": 24, "n_gap": 16}
 STEERED = {
-    "layers": [0, 1], "n_prompts": 96, "n_held_out": 32, "n_contrast": 128, "n_neutral": 32, "n_capability": 60,
-    "n_random": 79, "n_orthogonal": 2, "n_shuffled": 2, "n_priced": 2,
+    "layers": [0], "n_prompts": 96, "n_held_out": 48, "n_contrast": 128, "n_neutral": 32, "n_capability": 60,
+    "n_random": 59, "n_orthogonal": 2, "n_shuffled": 2, "n_priced": 2, "capabilities": ["facts"],
 }  # fmt: skip
+CHEAP = {**STEERED, "n_random": 40, "n_capability": 32}
 PATCH = {"n_pairs": 32, "n_held_out": 16, "sites": ["z"]}
 
 
@@ -23,6 +22,7 @@ def found(tmp_path_factory):
     return carried_out(config, tmp_path_factory.mktemp("stereotype") / "out")
 
 
+@pytest.mark.scenario
 class TestStereotype:
     def test_jobs_decide_as_they_were_planted(self, found):
         chosen = {one.attribute: one for one in found.tests["confirm/audit"].chosen.attributes}
@@ -44,3 +44,21 @@ class TestStereotype:
     def test_and_leaves_what_names_decide(self, found):
         after = {step.name: step.result for step in found.steps}["again"].metrics()
         assert abs(after["removed_person"]) <= 0.02
+
+
+class TestWhatRemovesIt:
+    """Before the first layer jobs are words like any other; at the last token they speak as names do."""
+
+    @pytest.fixture(scope="class")
+    def steered(self, tmp_path_factory):
+        found = carried_out(
+            scenario("stereotype", "mitigate", small={"mitigate": CHEAP}), tmp_path_factory.mktemp("removed") / "out"
+        )
+        return found.tests["confirm/mitigate"].metrics()
+
+    def test_most_of_the_gap_by_jobs_is_gone(self, steered):
+        assert steered["gap_removed_negative"] >= 0.8
+
+    def test_and_names_decide_as_before(self, steered):
+        for split in ("", "held_out_"):
+            assert abs(steered[f"{split}deciding_change_negative"]) <= 0.02
