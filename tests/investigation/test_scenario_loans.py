@@ -6,13 +6,12 @@ from interp_lab.audit.known_answers import DECIDE, INERT, STANDS_IN, TRIGGER
 from interp_lab.claims import Grade
 from tests.investigation.scenarios import carried_out, holding, scenario
 
-pytestmark = pytest.mark.scenario
-
 SMALL = {"n_candidates": 2, "n_held_out": None}
 STEERED = {
     "layers": [1, "writes 1"], "n_prompts": 96, "n_held_out": 32, "n_contrast": 128, "n_neutral": 32,
     "n_capability": 100, "n_random": 79, "n_orthogonal": 2, "n_shuffled": 2, "n_priced": 2,
 }  # fmt: skip
+CHEAP = {**STEERED, "layers": [1, 2], "n_random": 40, "n_capability": 32, "capabilities": ["loans_blind"]}
 OF_NEIGHBOURHOOD = {"attribute neighbourhood", STANDS_IN}
 
 
@@ -31,6 +30,7 @@ def mended(tmp_path_factory):
     return found, {step.name: step.result for step in found.steps}
 
 
+@pytest.mark.scenario
 class TestAudit:
     def test_names_what_decides_and_for_what_it_stands_in(self, audited):
         assert DECIDE | {TRIGGER, STANDS_IN} <= holding(audited)
@@ -57,6 +57,7 @@ class TestAudit:
         assert not any(beside[name] for name in OF_NEIGHBOURHOOD)
 
 
+@pytest.mark.scenario
 class TestMitigation:
     def test_is_confirmed_on_held_out_prompts_and_templates(self, mended):
         found, _ = mended
@@ -78,3 +79,30 @@ class TestMitigation:
         changes = [value for name, value in metrics.items() if name.startswith("accuracy_change_")]
         assert len(changes) == 5
         assert min(changes) >= -0.01
+
+
+class TestWhichMitigation:
+    """At layer 2 the neighbourhood and finances share a direction; at layer 1 the one goes without the other."""
+
+    @pytest.fixture(scope="class")
+    def chosen(self, tmp_path_factory):
+        config = scenario("loans", "mitigate", small={"mitigate": CHEAP})
+        found = carried_out(config, tmp_path_factory.mktemp("chosen") / "out")
+        (step,) = found.steps
+        return found, step.result.tables()["settings"].set_index("at")
+
+    def test_both_layers_close_the_gap_and_one_takes_from_what_finances_decide(self, chosen):
+        settings = chosen[1]
+        assert (settings["effect_on_select"] < -0.25).all()
+        assert settings["deciding_loss_on_select"]["1"] < 0.02 < settings["deciding_loss_on_select"]["2"]
+        assert settings["within_budget"].to_dict() == {"1": True, "2": False}
+
+    def test_the_other_is_chosen_and_does_so_on_held_out_prompts_and_templates(self, chosen):
+        found, settings = chosen
+        assert settings["leads"].to_dict() == {"1": True, "2": False}
+        (narrows,) = [one for one in found.decided if one.holds]
+        assert narrows.grade is Grade.REPLICATED
+        metrics = found.tests["confirm/mitigate"].metrics()
+        for split in ("", "held_out_"):
+            assert metrics[f"{split}gap_removed_negative"] >= 0.8
+            assert abs(metrics[f"{split}deciding_change_negative"]) <= 0.02
