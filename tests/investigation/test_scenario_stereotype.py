@@ -36,8 +36,9 @@ class TestStereotype:
         assert holding(found, step="patch")
 
     def test_a_direction_removes_it(self, found):
+        """Not said of held-out templates: over four of them the gap itself is .32 [.06, .59], and p = .1."""
         (narrows,) = [one for one in found.decided if one.holds and one.hypothesis.step == "mitigate"]
-        assert narrows.grade is Grade.REPLICATED
+        assert narrows.grade >= Grade.CAUSAL
         after = {step.name: step.result for step in found.steps}["again"].metrics()
         assert after["removed_job"] >= 0.8
 
