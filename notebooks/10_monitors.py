@@ -84,3 +84,9 @@ for step in steps:
     latest = watching.fresh_readings().running[0, -1]
     told = ", ".join(f"{name} {value:.2f}" for name, value in zip(bank.names, latest, strict=True))
     print(f"{model.tokenizer.decode(list(step.tokens)):10} was chosen after a token with {told}")
+
+# %% [markdown]
+# **What this does not show.** That the false-positive rate holds on texts that are not like the controls: on new
+# wordings of the same requests six times as many raised an alarm (`experiments/configs/monitors_competitor.yaml`),
+# which is what the drift test is for. Nor that the model uses what a monitor reads; and whoever knows the monitor can
+# write around it.
