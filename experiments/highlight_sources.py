@@ -12,7 +12,7 @@ from pathlib import Path
 from interp_lab.models import load_model
 from interp_lab.production.sources import highlight
 
-QUERY = "by Yarnova it is letter"
+QUERY = "by Yarnova it is map"
 SOURCES = (
     "letter Oslo is one capital , by Yarnova .",
     "card Tokyo is one , by Yarnova .",

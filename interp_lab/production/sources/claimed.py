@@ -109,11 +109,12 @@ class SourcesClaims:
 
     def _compared(self, split: SourcesOfSplit) -> Compared:
         n, k, gone = len(self.names) - 1, self.config.k, WITHOUT[self.tested_by]
+        first, some = ("first source", "sources") if k == 1 else (f"first {k} sources", f"sets of {k} sources")
         return Compared(
-            names=tuple(f"first {k} of {name} {gone}: fall of the answer's log odds" for name in self.names[:-1]),
+            names=tuple(f"{first} of {name} {gone}: fall of the answer's log odds" for name in self.names[:-1]),
             changes=split.needed[1, :-1],
             controls=(split.by_lot[1],) * n,
-            of=(f"random sets of {k} of the prompt's sources",) * n,
+            of=(f"{some} of the prompt drawn at random",) * n,
             unit=UNIT,
             margin=self.margin(split),
             clusters=tuple(map(str, split.clusters)),

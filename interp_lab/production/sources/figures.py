@@ -41,6 +41,7 @@ def shown_prompts(found: SourcesClaims) -> Markup:
         ]
         for name in (found.config.scoring.causal[0], "attention"):
             values = held.values[names.index(name), row, : len(spans)].tolist()
-            title = f"answer {str(held.answers[row]).strip()!r}, by {name}"
+            share = " (a share, whatever is answered)" if name == "attention" else ""
+            title = f"answer {str(held.answers[row]).strip()!r}, by {name}{share}"
             blocks.append(_BLOCK.format(title, marked(str(held.texts[row]), spans, values)))
     return LEGEND + Markup("").join(blocks)

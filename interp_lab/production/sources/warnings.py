@@ -82,6 +82,7 @@ def _redundant(falls: Float[np.ndarray, " source"], total: float) -> str:
     if total < LEAST or np.maximum(falls, 0).sum() >= total / 2:
         return ""
     return (
-        f"sources stand in for each other: leaving out one at a time costs {np.maximum(falls, 0).sum():.2f} {UNIT} in "
-        f"all, leaving out every one {total:.2f}; what one says, another says as well"
+        f"sources act together: leaving out one at a time costs {np.maximum(falls, 0).sum():.2f} {UNIT} in all, "
+        f"leaving out every one {total:.2f}; they may say the same, or the answer may need no more than that there are "
+        "some. Look at the random subsets"
     )

@@ -116,7 +116,10 @@ class TestWarnings:
 
     def test_where_sources_say_the_same(self):
         (told,) = warned([0.4, 0.3], [0.5, 0.2], full=8.0, empty=0.0)
-        assert "costs 0.70 log odds in all, leaving out every one 8.00" in told
+        assert (
+            "sources act together: leaving out one at a time costs 0.70 log odds in all, leaving out every one 8.00"
+            in told
+        )
 
     def test_where_the_ways_of_leaving_out_disagree(self):
         (told,) = warned([0.6, 0.1], [4.0, 0.5], other=[0.1, 3.0])
