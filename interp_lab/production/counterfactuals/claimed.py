@@ -98,7 +98,7 @@ class CounterfactualClaims:
             clusters = tuple(map(str, split.texts.template[known].tolist()))
             if known.sum() < _FEWEST or len(set(clusters)) < 2:
                 continue
-            tries = "as many random edits of attributes that are neither declared to decide nor protected"
+            tries = "random edits, as many, of attributes neither declared to decide nor protected"
             yield (
                 str(one),
                 Compared(

@@ -46,7 +46,7 @@ class CounterfactualsConfig(ModelConfig):
     """What is tested, stated in advance, so that nothing is chosen: `income: approved > low, medium; rejected > high`
     (by the answer before, the values to put in, of which the first that is not there is taken), or `any neighbourhood`
     for a protected attribute."""
-    n_shown: NonNegativeInt = 8
+    n_shown: NonNegativeInt = 4
     """Texts of the report split that are shown beside their flips."""
     smallest_effect: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Smallest effect of interest (share of texts)."""

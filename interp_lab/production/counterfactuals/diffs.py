@@ -19,7 +19,7 @@ _CELL = Markup(
 )
 _GONE = Markup('<del style="background:#f6d5c3;color:#6b2f06">{}</del>')
 _NEW = Markup('<ins style="background:#c9dcef;color:#12304c;text-decoration:underline">{}</ins>')
-HEADS = ("before", "after", "edit", "answer", "log odds", "plausibility")
+HEADS = ("before", "after", "edit", "answer before", "log odds of another", "plausibility")
 
 
 def marked(before: str, after: str) -> tuple[Markup, Markup]:

@@ -71,7 +71,7 @@ def flips(found: CounterfactualClaims) -> Markup | None:
                     str(held.texts.text[column]),
                     str(own.edited[nth, column]),
                     f"{own.methods[nth]}: {own.told[nth, column]}",
-                    f"{held.texts.answer[column]}, flipped",
+                    str(held.texts.answer[column]),
                     odds,
                     f"{own.plausibility[nth, column]:+.2f} nats per token",
                 )

@@ -93,12 +93,12 @@ def random_states(problem: Problem, *, size: int, n: int, rng: np.random.Generat
 def random_shares(
     reader: Reader, problems: Sequence[Problem], sizes: Sequence[int], *, n: int, rng: np.random.Generator
 ) -> Float[np.ndarray, " example"]:
-    """Return the share of random sets of edits that flip the answer, by text; NaN where none could be drawn."""
+    """Return the share of random sets of edits that flip the answer, by text; 0 where none of that size can be made."""
     asked = [random_states(one, size=size, n=n, rng=rng) for one, size in zip(problems, sizes, strict=True)]
     turns = read_turns(reader, problems, asked)
     return np.array(
         [
-            np.mean([known[state] > 0 for state in states]) if states else np.nan
+            np.mean([known[state] > 0 for state in states]) if states else 0.0
             for known, states in zip(turns, asked, strict=True)
         ]
     )

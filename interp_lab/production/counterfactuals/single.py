@@ -58,7 +58,7 @@ class PromptFlips:
                     self.prompt,
                     flip.text,
                     f"{method}: {flip.told}",
-                    f"{self.answer.strip()}, flipped",
+                    self.answer.strip(),
                     f"{self.turn:+.2f} to {flip.turn:+.2f} (foretold {flip.estimated:+.2f})",
                     f"{flip.plausibility:+.2f} nats per token",
                 )

@@ -13,7 +13,7 @@ METHODS_DO_NOT_SHOW = (
     "That no smaller flip exists where a search found none: sets of edits grow from the best few, and words of the "
     "tokenizer are tried as far as they are ranked first. That an edit is one a person would make: plausibility is the "
     "model's own, and a deletion or a word of the gradient may leave a text that nobody writes. Nor how the model "
-    "comes to its answer."
+    "comes to its answer. An interval without width says that all texts here went one way, not that all others would."
 )
 TESTED_DO_NOT_SHOW = (
     "What values do that are not put in, and what attributes do together. A share depends on how texts are drawn: of "

@@ -18,8 +18,8 @@ from interp_lab.production.counterfactuals import (
 from tests.tasks.reading import grammar_reader
 
 SMALL = {
-    "device": "cpu", "n_select": 12, "n_report": 16, "n_held_out": 12, "n_proposed": 12, "most_edits": 2, "beam": 2,
-    "n_tried": 8, "n_controls": 3, "methods": ["vocabulary", "gradient", "deletion", "swap"], "n_shown": 2,
+    "device": "cpu", "n_select": 12, "n_report": 24, "n_held_out": 12, "n_proposed": 12, "most_edits": 2, "beam": 2,
+    "n_tried": 8, "n_controls": 3, "methods": ["vocabulary", "gradient", "swap"], "n_shown": 2,
 }  # fmt: skip
 APPLICATION = (
     "Anna , a nurse from Westfield , has high income , low debt and medium savings . the form came on Monday , plain "
@@ -46,7 +46,7 @@ def found():
 class TestWhatIsFound:
     def test_a_flip_is_found_far_oftener_than_random_edits_of_its_size_flip(self, found):
         for nth, method in enumerate(found.report.found.methods):
-            if method in ("vocabulary", "deletion"):
+            if method == "vocabulary":
                 share, random = np.isfinite(found.report.found.size[nth]), found.report.found.random[nth]
                 assert share.mean() > 0.8
                 assert np.nanmean(random) < 0.5 * share.mean()
@@ -81,7 +81,7 @@ class TestWhatIsFound:
 
     def test_no_text_that_chose_is_reported_on(self, found):
         splits = [set(held.texts.text.tolist()) for held in found.splits.values()]
-        assert len(set.union(*splits)) == sum(map(len, splits)) == 28
+        assert len(set.union(*splits)) == sum(map(len, splits)) == 36
         assert {text.split("/")[0] for text in found.report.texts.template} == {"loans"}
 
 
@@ -118,7 +118,7 @@ class TestWhatIsKept:
         confirmation = found.confirmation()
         again = Counterfactuals(
             CounterfactualsConfig.from_mapping(
-                {**SMALL, **confirmation.config, "seed": 1, "methods": ["swap"], "n_held_out": None}
+                {**SMALL, **confirmation.config, "seed": 1, "methods": ["swap"], "n_held_out": None, "n_report": 16}
             )
         ).measure(organism())
         assert set(confirmation.statements) == {claim.statement for claim in again.claims()}
@@ -131,7 +131,7 @@ class TestWhatIsKept:
 class TestNothingToFind:
     def test_a_model_that_was_never_trained_gets_no_claim_of_bias(self):
         config = CounterfactualsConfig.from_mapping(
-            {**SMALL, "methods": ["swap"], "n_held_out": None, "model": "grammar"}
+            {**SMALL, "methods": ["swap"], "n_held_out": None, "n_report": 16, "model": "grammar"}
         )
         model = grammar_reader()
         from interp_lab.models import declare_identity
@@ -166,6 +166,11 @@ class TestOnePrompt:
         found = counterfactuals(organism(), APPLICATION, [" approved", " rejected"], methods=["swap"])
         assert found.flips == ()
         assert "no flip within 3 edits was found" in str(found)
+
+    def test_the_same_seed_tries_the_same(self):
+        given = (organism(), APPLICATION, [" approved", " rejected"])
+        one, other = (counterfactuals(*given, methods=["fillers"], n_proposed=8, seed=4) for _ in range(2))
+        assert one == other
 
     def test_no_method_is_refused(self):
         with pytest.raises(ValueError, match=r"methods \[\]: name some of vocabulary, gradient"):

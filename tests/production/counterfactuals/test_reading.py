@@ -1,6 +1,7 @@
 """Reading texts: what one forward pass tells, counted; and what the gradient foretells."""
 
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from interp_lab.production.counterfactuals.proposals import (
     vocabulary_edits,
 )
 from interp_lab.production.counterfactuals.reading import Read, Reader, Slopes, first_order
+from interp_lab.production.counterfactuals.search import Problem, Reach, searched
+from interp_lab.production.counterfactuals.tested import fairness
 from interp_lab.production.counterfactuals.words import written
 from interp_lab.tasks.encoding import encode
 from tests.tasks.reading import grammar_reader, piece_reader
@@ -56,6 +59,24 @@ class TestReader:
         assert (reader.n_texts, reader.n_passes) == (5, 2)
         reader.read(asked)
         assert (reader.n_texts, reader.n_passes) == (5, 2)
+
+    def test_many_texts_are_searched_and_tested_in_common_batches(self, cases):
+        """As few passes as the number of texts allows, whatever text they are made of; none twice."""
+        reader = Reader(grammar_reader(), batch_size=64)
+        reads = reader.read([(case, case.words.text) for case in cases])
+        problems = [
+            Problem(case, case.vocabulary, np.zeros(len(case.vocabulary)), read.answer, read.turn(read.answer))
+            for case, read in zip(cases, reads, strict=True)
+        ]
+        searched(reader, problems, Reach(most_edits=1))
+        assert reader.n_texts == 5 + sum(len(case.vocabulary) for case in cases)
+        assert reader.n_passes == 1 + ceil((reader.n_texts - 5) / 64)
+        before = reader.n_passes
+        fairness(reader, None, cases, ("neighbourhood",), name="loans", hidden="group")
+        assert reader.n_passes == before  # all of that was read already
+        fresh = Reader(grammar_reader(), batch_size=64)
+        fairness(fresh, None, cases, ("neighbourhood",), name="loans", hidden="group")
+        assert (fresh.n_texts, fresh.n_passes) == (5 + 5 * 5, 2)
 
     def test_answers_that_begin_alike_are_refused(self):
         with pytest.raises(ValueError, match="two begin with the same token"):
