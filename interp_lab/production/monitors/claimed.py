@@ -132,6 +132,17 @@ class MonitorsClaims:
         """Return in which share of the texts to be warned of the words were written, under a way."""
         return share_interval(part.says[way, part.labels] == 1, level=self.config.level)
 
+    def said_at_random(self, part: Part) -> Interval:
+        """Return the same under random responses, by their mean, with the interval over templates."""
+        says = part.says[len(WAYS) :, part.labels].mean(0)
+        found = bootstrap_interval(says, part.templates[part.labels], level=self.config.level, seed=self.config.seed)
+        return found.at()
+
+    def ahead(self, part: Part, nth: int) -> float:
+        """Return how many tokens were still to be read when a score first raised its alarm: mean of true alarms."""
+        first = part.first[nth, part.labels]
+        return float(np.nanmean(first)) if np.isfinite(first).any() else np.nan
+
     def disturbed(self, part: Part, way: int) -> Interval:
         """Return in which share of the control texts something else was written than unwatched."""
         return share_interval(part.changed[way, part.controls] == 1, level=self.config.level)
@@ -151,8 +162,8 @@ class MonitorsClaims:
         change = part.says[:, at] - part.says[0, at]
         return Compared(
             names=("response to alarms: share of texts with the words",),
-            changes=change[2][None],
-            controls=(change[3:],),
+            changes=change[WAYS.index(STEERED)][None],
+            controls=(change[len(WAYS) :],),
             of=("responses along random directions of the same length",),
             unit="share of texts",
             margin=self.config.smallest_effect,

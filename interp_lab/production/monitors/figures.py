@@ -20,8 +20,12 @@ def areas_figure(found: MonitorsClaims) -> go.Figure:
 
 def alarms_figure(found: MonitorsClaims) -> go.Figure:
     """Return how often the words are written, by what is done on an alarm."""
-    series = {part: [found.said(held, nth) for nth in range(len(WAYS))] for part, held in found.parts.items()}
-    figure = interval_plot(series, WAYS, title="texts to be warned of in which the words are written", unit="share")
+    ways = [*WAYS, "random responses"]
+    series = {
+        part: [*(found.said(held, nth) for nth in range(len(WAYS))), found.said_at_random(held)]
+        for part, held in found.parts.items()
+    }
+    figure = interval_plot(series, ways, title="texts to be warned of in which the words are written", unit="share")
     return figure.update_xaxes(range=[-0.02, 1.04])
 
 

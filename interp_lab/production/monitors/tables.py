@@ -17,6 +17,7 @@ def detection_table(found: MonitorsClaims) -> pd.DataFrame:
                 row |= found.false_positives(held, group[0]).columns("false_positives")
                 row |= found.recall(held, group[0]).columns("recall")
                 row |= found.strict_recall(held, group[0]).columns("strict_recall")
+                row["tokens_ahead"] = found.ahead(held, group[0])
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -59,7 +60,7 @@ def alarms_table(found: MonitorsClaims) -> pd.DataFrame:
         for nth, way in enumerate(WAYS):
             row = {"under": way, "part": part, **found.said(held, nth).columns("says")}
             rows.append(row | found.disturbed(held, nth).columns("controls_changed"))
-        says, changed = held.says[3:, held.labels], held.changed[3:, held.controls]
-        rows.append({"under": f"random responses (mean of {len(says)})", "part": part, "says": float(np.mean(says)),
-                     "controls_changed": float(np.mean(changed))})  # fmt: skip
+        n, changed = len(held.says) - len(WAYS), held.changed[len(WAYS) :, held.controls]
+        row = {"under": f"random responses (mean of {n})", "part": part, **found.said_at_random(held).columns("says")}
+        rows.append(row | {"controls_changed": float(np.mean(changed))})
     return pd.DataFrame(rows)

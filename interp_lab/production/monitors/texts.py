@@ -16,27 +16,26 @@ ACTING_DOES_NOT_SHOW = (
 
 def warns(found: MonitorsClaims) -> str:
     """Return how well the monitor tells texts apart, beside the filters, on every part."""
-    n, told = len(found.names), []
+    told = []
     for name, part in found.parts.items():
         _, difference = found.beyond(part)
         by_hand, learned = (difference.intervals.at(len(found.groups) - 3 + nth) for nth in range(2))
         told.append(
-            f"{name}: area under the ROC curve {found.area(part, (0,))}; beyond the keyword filter "
-            f"({found.area(part, (n - 2,)).estimate:.3f}) {by_hand}, beyond words as learned "
-            f"({found.area(part, (n - 1,)).estimate:.3f}) {learned}; at a threshold for {found.config.rate:.0%} false "
-            f"positives {found.false_positives(part, 0)} of the controls raise an alarm, and of the texts to be warned "
-            f"of {found.recall(part, 0)}"
+            f"{name}: area under the ROC curve {found.area(part, (0,))}, beyond keywords by {by_hand}, beyond words as "
+            f"learned by {learned}; {found.false_positives(part, 0)} of the controls raise an alarm"
         )
     cost = found.cost.monitor / found.cost.model
-    return f"{found.chosen}. {'. '.join(told)}. A monitor costs {cost:.2%} of the model's multiply-adds of a token."
+    return (
+        f"{found.chosen}, at a threshold for {found.config.rate:.0%} false positives. {'. '.join(told)}. It costs "
+        f"{cost:.2%} of the model's multiply-adds of a token."
+    )
 
 
 def acts(found: MonitorsClaims) -> str:
     """Return what is written under alarms."""
     told = [
-        f"{name}: unwatched the words are written in {found.said(part, 0)} of the texts to be warned of, ending at the "
-        f"alarm leaves {found.said(part, 1)}, the response {found.said(part, 2)}; of the controls the response changes "
-        f"{found.disturbed(part, 2)}"
+        f"{name}: of the texts in which the words are written unwatched, ending at the alarm leaves "
+        f"{found.said(part, 1)}, the response {found.said(part, 2)}"
         for name, part in found.parts.items()
     ]
     return ". ".join(told) + "."
