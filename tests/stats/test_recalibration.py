@@ -33,3 +33,50 @@ def test_isotonic_never_falls_and_ends_at_its_ends():
 def test_one_kind_alone():
     with pytest.raises(ValueError, match="3 of 3 examples are positive; fitting needs both kinds"):
         probability_of(np.zeros(3), np.ones(3, bool))
+
+
+class TestTemperature:
+    def test_is_what_log_odds_boast(self):
+        rng = np.random.default_rng(2)
+        odds = rng.normal(0, 2, size=6000)
+        right = rng.random(6000) < 1 / (1 + np.exp(-odds))
+        found = probability_of(2 * odds, right, how="temperature")
+        assert found.temperature == pytest.approx(2, rel=0.08)
+        np.testing.assert_allclose(found(2 * odds), 1 / (1 + np.exp(-2 * odds / found.temperature)), rtol=1e-9)
+
+    def test_is_where_the_loss_has_no_slope(self):
+        scores, positive = sample(500, 3)
+        found = probability_of(scores, positive, how="temperature")
+        assert np.mean(scores * (found(scores) - positive)) == pytest.approx(0, abs=1e-4)
+
+    def test_keeps_what_is_as_likely_as_not(self):
+        assert probability_of(*sample(400, 4), how="temperature")(np.zeros(1)).tolist() == [0.5]
+
+    def test_is_that_of_scikit_learn(self):
+        pytest.importorskip("sklearn", minversion="1.8")
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.frozen import FrozenEstimator
+        from sklearn.linear_model import LogisticRegression
+
+        scores, positive = sample(800, 7)
+        states_odds = LogisticRegression().fit(scores[:, None], positive)
+        states_odds.coef_[:], states_odds.intercept_[:] = 1.0, 0.0
+        theirs = CalibratedClassifierCV(FrozenEstimator(states_odds), method="temperature")
+        theirs.fit(scores[:, None], positive)
+        own = probability_of(scores, positive, how="temperature")
+        points = np.linspace(-4, 4, 9)
+        np.testing.assert_allclose(own(points), theirs.predict_proba(points[:, None])[:, 1], rtol=1e-3)
+
+    def test_another_curve_has_none(self):
+        with pytest.raises(ValueError, match="a curve fitted by 'platt' has no temperature"):
+            _ = probability_of(*sample(100, 5)).temperature
+
+
+def test_isotonic_is_that_of_scikit_learn():
+    from sklearn.isotonic import IsotonicRegression
+
+    scores, positive = sample(300, 6)
+    own = probability_of(scores, positive, how="isotonic")
+    theirs = IsotonicRegression(out_of_bounds="clip").fit(scores, positive.astype(float))
+    points = np.linspace(-12, 12, 97)
+    np.testing.assert_allclose(own(points), theirs.predict(points), rtol=1e-9, atol=1e-12)
