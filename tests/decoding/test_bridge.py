@@ -6,6 +6,7 @@ import torch
 from interp_lab.decoding import DecodingSettings, Steer, decode, generated, matching, prompt, stream
 from interp_lab.interventions import Intervention, Op
 from interp_lab.models import load_model
+from interp_lab.production.monitors import Monitor, MonitorBank, decode_watched
 from interp_lab.types import Site
 from tests.decoding.kinds import direction
 from tests.models.fixtures import save_directory
@@ -55,6 +56,17 @@ def test_cached_and_recomputed_on_both_backends_agree(pair, steers):
         torch.testing.assert_close(logits.log_softmax(-1), expected.log_softmax(-1), atol=1e-4, rtol=1e-4)
         for ours, theirs in zip(found.audit.touches, reference.audit.touches, strict=True):
             torch.testing.assert_close(ours.norms, theirs.norms, equal_nan=True, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_watched_on_both_backends_scores_and_alarms_agree(pair, cache):
+    one = Monitor("m", "blocks.1.hook_resid_post", direction(size=32), threshold=0.5, reads="all+bos", over="mean")
+    expected, found = (decode_watched(model, PROMPTS, MonitorBank((one,)), SETTINGS, cache=cache) for model in pair)
+    assert found.decoded.tokens == expected.decoded.tokens == decode(pair[1], PROMPTS, SETTINGS).tokens
+    places = [{(alarm.row, alarm.position) for alarm in each.alarms} for each in (expected, found)]
+    assert places[0] == places[1]
+    ours, theirs = (torch.from_numpy(each.readings.scores) for each in (found, expected))
+    torch.testing.assert_close(ours, theirs, equal_nan=True, atol=1e-4, rtol=1e-3)
 
 
 def test_the_native_bridge_returns_no_cache_and_runs_everything():
