@@ -3,6 +3,7 @@
 import pytest
 
 from interp_lab.production.sources.known_answers import rows
+from interp_lab.registry import KNOWN_ANSWERS
 
 ROWS = rows()
 
@@ -13,3 +14,7 @@ def test_reads_true_and_the_sabotaged_twin_does_not(row):
     assert ok, f"expected {row.expected}, measured {measured}"
     ok, measured = row.sabotage()
     assert not ok, f"the sabotage went unnoticed: {measured}"
+
+
+def test_verify_knows_them():
+    assert "interp_lab.production.sources.known_answers:rows" in KNOWN_ANSWERS
