@@ -23,7 +23,7 @@ from interp_lab.runs.files import RunError
 from tests.production.red_team.cases import FREE
 from tests.tasks.reading import grammar_reader
 
-SMALL = {"searches": ["slots/random", "slots/gradient"], "n_seeds": 2, "budget": 120, "n_followed": 1, "n_contexts": 8,
+SMALL = {"searches": ["slots/random", "slots/gradient"], "n_seeds": 2, "budget": 100, "n_followed": 1, "n_contexts": 8,
          "n_held_out": 8, "n_controls": 2}  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def small(organism):
 @pytest.fixture(scope="module")
 def stated(organism):
     """The trigger and an inert attribute, on texts of the organism; nothing is searched."""
-    config = RedTeamConfig(chosen=(PAIR, "colour=red"), n_contexts=24, n_held_out=16, n_controls=4)
+    config = RedTeamConfig(chosen=(PAIR, "colour=red"), n_contexts=16, n_held_out=16, n_controls=4)
     return RedTeam(config).measure(organism)
 
 
