@@ -17,6 +17,7 @@ class TestKendall:
 
     def test_sources_that_a_prompt_does_not_have_do_not_count(self):
         assert kendall(np.array([3.0, 1.0, np.nan]), np.array([2.0, 1.0, np.nan])) == pytest.approx(1.0)
+        assert kendall(np.array([3.0, 1.0, np.nan]), np.array([2.0, 1.0, 0.0])) == pytest.approx(1.0)
 
     def test_what_ranks_nothing_agrees_with_nothing(self):
         assert np.isnan(kendall(np.zeros(3), np.arange(3.0)))
