@@ -164,10 +164,7 @@ def needed(reader: Reader, found: Sequence[Searched], *, n: int = 1) -> list[Sea
     while any(asked):
         turns = read_turns(reader, problems, [sorted(states) for states in asked])
         smaller = [{state: turn for state, turn in known.items() if turn > 0} for known in turns]
-        flips = [
-            {state: turn for state, turn in own.items() if not any(part in less for part in without_one(state))} | less
-            for own, less in zip(flips, smaller, strict=True)
-        ]
+        flips = [own | less for own, less in zip(flips, smaller, strict=True)]
         asked = [{part for state in less for part in without_one(state)} for less in smaller]
     return [
         _searched(
