@@ -15,6 +15,8 @@ from interp_lab.identity import WeightProcessing
 from interp_lab.models import identity_of, load_model
 from interp_lab.probes import Probes, ProbesConfig
 from interp_lab.probes.saved import trained_probe
+from interp_lab.production.monitors import MonitorBank, readings_on
+from interp_lab.production.monitors.from_run import monitor_from_run
 from interp_lab.runs import RunError, save_result
 from interp_lab.sae.training.loading import load_sae
 from tests.directions.planted import directions
@@ -72,6 +74,18 @@ class TestProbes:
         assert float(gap @ unit) > 0
         assert found.about["length"] == "gap between the class means along it"
         assert found.method == "ridge probe"
+
+    def test_a_monitor_of_one_scores_as_the_probe_does_bias_included(self, probed, model):
+        folder, result = probed
+        oracle = trained_probe(result.probed[0], result.provenance)
+        tokens = model.tokenizer.encode("claim : Paris is the capital of France", add_special_tokens=False)
+        for site in (oracle.sites[1], oracle.sites[4]):
+            ref = RunRef(run=folder, artefact=f"{TRUTH}@{site}")
+            one = monitor_from_run(ref, model, name="truth", reads="all+bos")
+            found, _ = readings_on(model, [tokens], MonitorBank((one,)))
+            _, cache = model.run_with_cache(torch.tensor([tokens]))
+            expected = oracle.scorer(site)(cache[one.hook].detach())
+            torch.testing.assert_close(torch.from_numpy(found.of("truth")), expected, rtol=1e-3, atol=1e-4)
 
     def test_every_site_by_its_name_as_the_probe_itself_gives_it(self, probed, model):
         folder, result = probed

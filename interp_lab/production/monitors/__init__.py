@@ -6,6 +6,7 @@ does both at once. One matrix product per hook point and step serves all monitor
 
 from interp_lab.production.monitors.alarms import SCHEMA, Alarm, EventLog
 from interp_lab.production.monitors.bank import MonitorBank
+from interp_lab.production.monitors.from_run import monitor_from_file, monitor_from_run, monitor_of
 from interp_lab.production.monitors.monitor import Action, Monitor
 from interp_lab.production.monitors.over import over_of
 from interp_lab.production.monitors.readings import Readings
@@ -23,6 +24,9 @@ __all__ = [
     "Watched",
     "Watching",
     "decode_watched",
+    "monitor_from_file",
+    "monitor_from_run",
+    "monitor_of",
     "over_of",
     "readings_on",
 ]
