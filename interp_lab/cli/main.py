@@ -10,6 +10,7 @@ import typer
 from interp_lab.cli.folders import new_folder, tell_if_new
 from interp_lab.cli.investigating import investigate
 from interp_lab.cli.mapping import map_, part
+from interp_lab.cli.serving import serve
 from interp_lab.cli.stopping import stoppable
 from interp_lab.cli.sweeping import sweep
 from interp_lab.cli.viewing import view
@@ -76,6 +77,7 @@ def run(
 
 app.command()(sweep)
 app.command()(view)
+app.command(context_settings=UNKNOWN_OPTIONS)(serve)
 app.command(context_settings=UNKNOWN_OPTIONS)(investigate)
 app.command("map", context_settings=UNKNOWN_OPTIONS)(map_)
 app.command("part", context_settings=UNKNOWN_OPTIONS, hidden=True)(part)

@@ -53,6 +53,11 @@ def tokenizer_of(model: HookedModel) -> Any:  # noqa: ANN401 - any transformers 
     return getattr(model, "tokenizer", None)
 
 
+def scales_with_padding(model: HookedModel) -> bool:
+    """Whether attention is scaled by the length with padding, so that prompts of unequal length disturb each other."""
+    return any(getattr(model.cfg, name, False) for name in ("use_dynamic_ntk_rope", "use_logn_attn"))
+
+
 def require_room(model: HookedModel, prompts: Sequence[Sequence[int]], settings: Sequence[DecodingSettings]) -> None:
     """Refuse rows that would not fit the model's context.
 
@@ -60,9 +65,8 @@ def require_room(model: HookedModel, prompts: Sequence[Sequence[int]], settings:
         unequal length on a model that scales its attention by the padded length.
     """
     n_ctx = int(model.cfg.n_ctx)
-    scales = any(getattr(model.cfg, name, False) for name in ("use_dynamic_ntk_rope", "use_logn_attn"))
     lengths = sorted({len(ids) for ids in prompts})
-    if scales and len(lengths) > 1:
+    if scales_with_padding(model) and len(lengths) > 1:
         raise ValueError(
             f"this model scales attention by the length including padding, and the prompts have {lengths[0]} to "
             f"{lengths[-1]} tokens; decode prompts of one length at a time"

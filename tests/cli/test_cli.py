@@ -40,6 +40,7 @@ class TestStartUp:
             "verify",
             "investigate",
             "view",
+            "serve",
             "report",
             "cite",
             "train-organism",
