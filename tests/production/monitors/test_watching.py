@@ -20,7 +20,7 @@ MIXED = MonitorBank((
     monitor("plain", over="mean"),
     monitor("probability", seed=1, after="sigmoid", bias=0.3, over="ema 3"),
     monitor("feature", HOOKS[1], seed=2, after="relu", over="any 2"),
-    monitor("jumping", HOOKS[1], seed=3, after="jumprelu", jump=0.4, bias=-0.1),
+    monitor("jumping", HOOKS[1], seed=3, after="jumprelu", jump=1.4, bias=-0.1),
     monitor("low", seed=4, over="max", higher_is_alarm=False),
 ))  # fmt: skip
 
