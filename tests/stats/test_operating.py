@@ -12,6 +12,9 @@ class TestThreshold:
         found = threshold_at(np.arange(1.0, 100.0), 0.1)  # 99 controls: the 90th smallest, 10 of 100 places above it
         assert (found.value, found.n) == (90.0, 99)
         assert found.false_positives.estimate == pytest.approx(0.1)
+        fewer = threshold_at(np.arange(1.0, 99.0), 0.1)  # 98: the 90th, as the 89th leaves 10 of 99 places above it
+        assert fewer.value == 90.0
+        assert fewer.false_positives.estimate == pytest.approx(9 / 99)
 
     @pytest.mark.parametrize(("rate", "n"), [(0.5, 1), (0.1, 9), (0.05, 19), (0.01, 99)])
     def test_so_many_controls_it_takes_and_no_fewer(self, rate, n):
