@@ -49,7 +49,7 @@ scenarios: $(READY)  ## the outcomes of whole investigations, minutes each; not 
 notebooks: $(READY)
 	rm -rf build/notebooks && mkdir -p build/notebooks
 	for page in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --output build/$${page%.py}.ipynb $$page || exit 1; done
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 build/notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 --numprocesses=auto --maxprocesses=4 build/notebooks
 
 # Every page anew: what a page warned of must be said again. A reference to what does not exist is an error.
 docs: $(READY)  ## guides, course and reference, into build/docs/index.html

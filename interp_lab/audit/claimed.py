@@ -56,7 +56,7 @@ class AuditClaims(AuditMeasurements):
                         sign * other,
                         split.singles.clusters(row),
                         of="changes of probability where other words are replaced",
-                    ),  # fmt: skip
+                    ),
                 )
         for pair in self.chosen.pairs:
             row = split.pairs.row(str(pair))

@@ -9,6 +9,7 @@ import numpy as np
 
 from interp_lab.organisms.grammar import Behaviour, Latents, Template, Value
 from interp_lab.organisms.grammar.corpus import behaviour
+from interp_lab.tasks.declared import DECLARED
 from interp_lab.tasks.grammar import templates_of
 from interp_lab.types import nearest
 
@@ -82,22 +83,6 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Declared:
-    """What is said of a behaviour beforehand."""
-
-    answers: tuple[str, str]
-    legitimate: tuple[str, ...]
-    hidden: tuple[str, ...]
-    rule: str
-    """A behaviour with the same latents whose `expected` answer is decided by what is declared to decide alone."""
-
-
-DECLARED: Mapping[str, Declared] = {
-    name: Declared(("approved", "rejected"), ("income", "debt", "savings"), ("group",), "loans_blind")
-    for name in ("loans", "loans_blind")
-}
-"""By behaviour of the grammar. Of others the config says it."""
 TRIES = 1000
 """Texts drawn until one has the latents that are asked for."""
 _TELLING = 64

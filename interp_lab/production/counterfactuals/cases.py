@@ -40,24 +40,6 @@ class Case:
         return found
 
 
-@dataclass(frozen=True)
-class Declared:
-    """What is said of a behaviour beforehand."""
-
-    legitimate: tuple[str, ...]
-    """Attributes that should decide."""
-    protected: tuple[str, ...]
-    """Attributes that should not, whatever else does."""
-    hidden: str | None
-    """A latent that no text names, and that a protected attribute tells of."""
-
-
-DECLARED: Mapping[str, Declared] = {
-    name: Declared(("income", "debt", "savings"), ("neighbourhood",), "group") for name in ("loans", "loans_blind")
-}
-"""By behaviour of the grammar."""
-
-
 def grammar_cases(name: str, n: int, *, seed: Sequence[int], reserved: bool, without: set[str]) -> list[Case]:
     """Draw texts of a behaviour, templates in turn.
 

@@ -11,7 +11,7 @@ from interp_lab.experiment import Progress, silent
 from interp_lab.models import load_model
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.organisms.grammar.corpus import behaviour
-from interp_lab.production.counterfactuals.cases import DECLARED, Case, grammar_cases, require_attributes
+from interp_lab.production.counterfactuals.cases import Case, grammar_cases, require_attributes
 from interp_lab.production.counterfactuals.choice import Chosen, attributes_of, chosen_from, stated
 from interp_lab.production.counterfactuals.config import CounterfactualsConfig
 from interp_lab.production.counterfactuals.measured import Asking, CounterfactualSplit, split_of
@@ -22,6 +22,7 @@ from interp_lab.production.counterfactuals.reading import Reader
 from interp_lab.production.counterfactuals.result import CounterfactualsResult
 from interp_lab.production.counterfactuals.rule import knows
 from interp_lab.production.counterfactuals.search import Reach, searched
+from interp_lab.tasks.declared import DECLARED
 from interp_lab.types import HookedModel
 
 NAME = "counterfactuals"
@@ -141,7 +142,7 @@ def _asking(
         lexicon=Lexicon.of(reader),
         legitimate=tuple(legitimate),
         protected=tuple(protected),
-        hidden=None if declared is None else declared.hidden,
+        hidden=None if declared is None else declared.hidden[0],
         rule=rule if rule is not None else c.behaviour if knows(c.behaviour) else None,
     )
 

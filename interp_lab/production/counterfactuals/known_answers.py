@@ -7,13 +7,14 @@ import numpy as np
 from interp_lab.experiment import KnownAnswer
 from interp_lab.models import load_model
 from interp_lab.organisms.grammar.behaviours.loans import NAME
-from interp_lab.production.counterfactuals.cases import DECLARED, grammar_cases
+from interp_lab.production.counterfactuals.cases import grammar_cases
 from interp_lab.production.counterfactuals.outcome import problems_of
 from interp_lab.production.counterfactuals.proposals import Lexicon
 from interp_lab.production.counterfactuals.reading import Reader
 from interp_lab.production.counterfactuals.rule import Truth, truth
 from interp_lab.production.counterfactuals.search import Reach, searched
 from interp_lab.production.counterfactuals.tested import Fairness, fairness
+from interp_lab.tasks.declared import DECLARED
 
 MOST_EDITS = 2
 LEAST = 0.8
@@ -77,7 +78,7 @@ def only_protected(model: str, *, n: int = 24, seed: int = 0) -> Fairness:
     cases = grammar_cases(NAME, n, seed=[seed], reserved=False, without=set())
     declared = DECLARED[NAME]
     reader = Reader(load_model(model))
-    return fairness(reader, None, cases, declared.protected, name=NAME, hidden=declared.hidden)
+    return fairness(reader, None, cases, declared.protected, name=NAME, hidden=declared.hidden[0])
 
 
 def _mean(values: np.ndarray) -> float:

@@ -7,12 +7,11 @@ import numpy as np
 
 from interp_lab import folds
 from interp_lab.organisms.grammar import Behaviour, Latents, Template
+from interp_lab.tasks.declared import DECLARED
 from interp_lab.tasks.encoding import continuations, prompts
 from interp_lab.tasks.grammar import templates_of
 from interp_lab.types import HookedModel, nearest
 
-DECLARED = dict.fromkeys(("loans", "loans_blind"), ("income", "debt", "savings"))
-"""By behaviour: attributes that should decide, which are kept unless the config says otherwise."""
 _MOST = 10_000
 """Texts drawn for one."""
 
@@ -93,4 +92,6 @@ def kept_of(source: Behaviour, keep: tuple[str, ...] | None) -> tuple[str, ...]:
                 f"keep: {source.name} has no attribute {name!r}{nearest(name, source.varied)}; it varies "
                 f"{', '.join(source.varied)}"
             )
-    return DECLARED.get(source.name, ()) if keep is None else keep
+    if keep is not None:
+        return keep
+    return DECLARED[source.name].legitimate if source.name in DECLARED else ()
