@@ -159,6 +159,12 @@ EXPERIMENTS: Mapping[str, Entry] = {
         "interp_lab.production.counterfactuals.result:CounterfactualsResult",
         "Which smallest edits of a text flip the answer, which attribute does most, and does a protected one do so?",
     ),
+    "confidence": Entry(
+        "interp_lab.production.confidence.experiment:Confidence",
+        "interp_lab.production.confidence.config:ConfidenceConfig",
+        "interp_lab.production.confidence.result:ConfidenceResult",
+        "How likely is an answer to be right, by which signals, and does that hold on other prompts?",
+    ),
     "sweep": Entry(
         "interp_lab.sweeps.experiment:Sweep",
         "interp_lab.sweeps.config:SweepConfig",
@@ -204,6 +210,7 @@ KNOWN_ANSWERS: tuple[str, ...] = (
     "interp_lab.production.sources.known_answers:rows",
     "interp_lab.production.monitors.known_answers:rows",
     "interp_lab.production.red_team.known_answers:rows",
+    "interp_lab.production.confidence.known_answers:rows",
 )
 """Functions that return the rows of `interp-lab verify`."""
 

@@ -98,6 +98,10 @@ SMALL: dict[str, dict] = {
         "model": TINY, "says": None, "words_before": 1, "paraphrases": {"contract": "plan"}, "n_fit": 32,
         "n_choose": 16, "n_calibrate": 64, "n_report": 32, "n_held_out": 32, "layers": [0], "n_random": 2,
     },
+    "confidence": {
+        "task": "grammar/sources", "words_cut": 1, "n_fit": 64, "n_calibrate": 64, "n_report": 64, "n_held_out": 64,
+        "least_of_a_kind": 5, "strange": 0.02,
+    },
     "sources": {
         "model": TINY, "n_prompts": 16, "n_held_out": 8, "n_sources": 2, "n_shown": 0, "scoring": {"steps": 1},
     },

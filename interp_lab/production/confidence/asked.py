@@ -23,6 +23,8 @@ REQUIRED = ("prompt", "answers")
 OPTIONAL = ("sources", "template", "reserved")
 _TRIES = 400
 """Draws for one prompt."""
+_ROUNDS = 32
+"""Times that as many prompts with sources are drawn as are asked for."""
 _FEWEST_WORDS = 3
 """That are left of a prompt."""
 
@@ -114,8 +116,9 @@ def _of_sources(config: ConfidenceConfig, n: int, rng: np.random.Generator, *, r
     if set(config.where) - {"kind"}:
         raise ValueError(f"where={config.where} of {TASK}: `kind` alone is known here, 'fictional' or 'contradiction'")
     found: dict[str, Question] = {}
-    for times in (2, 8, 32):
-        for text in drawn_texts(times * n, n_sources=config.n_sources, seed=config.seed, reserved=reserved):
+    for nth in range(_ROUNDS):
+        own = 2 * (config.seed * _ROUNDS + nth)  # draws of reserved templates take the seed after it
+        for text in drawn_texts(n, n_sources=config.n_sources, seed=own, reserved=reserved):
             real = "contradiction" if set(FICTIONAL).isdisjoint(text.prompt.split()) else "fictional"
             if config.where.get("kind", real) != real:
                 continue
@@ -125,9 +128,9 @@ def _of_sources(config: ConfidenceConfig, n: int, rng: np.random.Generator, *, r
                 found.setdefault(made.prompt, made)
             if len(found) == n:
                 return list(found.values())
-        found.clear()
     raise ValueError(
-        f"there are fewer than {n} different prompts of {TASK}{folds.told()} with {config.where}; ask less"
+        f"{_ROUNDS * n} prompts of {TASK}{folds.told()} with {config.where} hold {len(found)} different ones, and {n} "
+        "are asked for; ask for fewer"
     )
 
 
