@@ -78,7 +78,8 @@ def candidates(
     kept = ranks < top_k.to(logits.device)
     probabilities = ordered.masked_fill(~kept, -torch.inf).softmax(-1)
     mass_before = probabilities.cumsum(-1) - probabilities
-    kept &= mass_before < top_p.to(logits.device)
+    # The first always: where the processor flushes denormal numbers, a top_p as small as that is 0.
+    kept &= (mass_before < top_p.to(logits.device)) | (ranks == 0)
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
 

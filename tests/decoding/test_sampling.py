@@ -22,6 +22,10 @@ class TestCandidates:
         assert allowed(top_k=1) == [1]
         assert allowed(top_k=3) == [1, 2, 3]
 
+    @pytest.mark.parametrize("top_p", [5e-324, 0.0], ids=["denormal", "flushed to zero"])
+    def test_the_likeliest_token_is_always_left(self, top_p):
+        assert allowed(top_p=top_p) == [1]
+
     def test_top_p_keeps_the_fewest_that_reach_the_mass(self):
         assert allowed(top_p=0.39) == [1]
         assert allowed(top_p=0.41) == [1, 2]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +31,7 @@ from interp_lab.apps.serve.wire import (
 from interp_lab.decoding.prompts import tokenizer_of
 from interp_lab.models import identity_of
 
-_TOKEN = [Depends(HTTPBearer(auto_error=False, description="Needed where the service was given a token."))]
+_BEARER = HTTPBearer(auto_error=False, description="The service's token.")
 _EVENTS = (
     "Server-sent events: `token` (a `Delta`), `scores` (`ScoresTold`, where asked for), `alarm` (`AlarmTold`), and at "
     "the end `done` (`GenerateResponse`) or `error` (`ErrorResponse`, with the codes of the other statuses)."
@@ -38,32 +39,37 @@ _EVENTS = (
 _LOG = logging.getLogger("interp_lab.serve")
 
 
-def serve_app(engine: Engine) -> FastAPI:
-    """Return the application; `Guard` belongs before it."""
+def serve_app(engine: Engine, *, has_token: bool = False) -> FastAPI:
+    """Return the application; `Guard` belongs before it.
+
+    Args:
+        has_token: whether the OpenAPI document says that requests must bear one; the guard sees to it.
+    """
     app = FastAPI(
         title="interp_lab", version=version("interp_lab"), docs_url=None, redoc_url=None, redirect_slashes=False,
         description="Generation under the eyes of monitors: what a model writes, and what its activations say of it.",
     )  # fmt: skip
-    _add_generating(app, engine)
-    _add_describing(app, engine)
+    bears = [Depends(_BEARER)] if has_token else []
+    _add_generating(app, engine, bears)
+    _add_describing(app, engine, bears)
     _add_health(app, engine)
     _add_errors(app)
     return app
 
 
-def _add_generating(app: FastAPI, engine: Engine) -> None:
+def _add_generating(app: FastAPI, engine: Engine, bears: Sequence[Any]) -> None:
     fails = documented(*GUARDED, *WITH_BODY, 500, 503, 504)
 
-    @app.post("/v1/generate", responses=fails, dependencies=_TOKEN)
+    @app.post("/v1/generate", responses=fails, dependencies=bears)
     async def generate(asked: GenerateRequest, request: Request) -> GenerateResponse:
         """Generate, and tell all at the end."""
         job, answer, timeout = _submitted(engine, asked)
         return await answered(answer, followed(engine, job, timeout_s=timeout, request=request))
 
-    events = {200: {"description": _EVENTS, "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+    events = {200: {"description": _EVENTS, "content": {"text/event-stream": {}}}}
     streams = {**events, **documented(*GUARDED, *WITH_BODY, 500, 503, by_name=True)}
 
-    @app.post("/v1/generate/stream", responses=streams, response_class=_Events, dependencies=_TOKEN)
+    @app.post("/v1/generate/stream", responses=streams, response_class=_Events, dependencies=bears)
     async def generate_stream(asked: GenerateRequest) -> Response:
         """Generate, and tell of every token as it comes."""
         job, answer, timeout = _submitted(engine, asked)
@@ -84,15 +90,15 @@ def _submitted(engine: Engine, asked: GenerateRequest) -> tuple[Job, Answer, flo
     return job, Answer(job, loaded, explained=asked.explain is not None), timeout
 
 
-def _add_describing(app: FastAPI, engine: Engine) -> None:
+def _add_describing(app: FastAPI, engine: Engine, bears: Sequence[Any]) -> None:
     fails = documented(*GUARDED, 503)
 
-    @app.get("/v1/model", responses=fails, dependencies=_TOKEN)
+    @app.get("/v1/model", responses=fails, dependencies=bears)
     async def model() -> ModelResponse:
         """Tell which model answers, and what may be asked of it."""
         return _model_told(engine, engine.require_loaded())
 
-    @app.get("/v1/monitors", responses=fails, dependencies=_TOKEN)
+    @app.get("/v1/monitors", responses=fails, dependencies=bears)
     async def monitors() -> MonitorsResponse:
         """Tell which monitors there are, and what their alarms may set off."""
         return MonitorsResponse(monitors=_monitors_told(engine.require_loaded()))
@@ -102,7 +108,7 @@ def _add_describing(app: FastAPI, engine: Engine) -> None:
         responses={200: {"description": "Prometheus's text format.", "content": {"text/plain": {}}}}
         | documented(*GUARDED, by_name=True),
         response_class=Response,
-        dependencies=_TOKEN,
+        dependencies=bears,
     )
     async def metrics() -> Response:
         """Tell what was counted and measured, for Prometheus."""

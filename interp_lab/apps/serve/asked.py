@@ -13,6 +13,9 @@ from interp_lab.apps.serve.wire import GenerateRequest
 from interp_lab.decoding import DecodingSettings, prompt_ids
 from interp_lab.decoding.prompts import require_room, tokenizer_of
 
+BY_DEFAULT = 32
+"""Tokens that are generated, where a request does not say."""
+
 
 def job_of(asked: GenerateRequest, loaded: Loaded, config: ServeConfig) -> Job:
     """Return a request that can be decoded; call it in the event loop, where alone the tokenizer is used.
@@ -20,14 +23,14 @@ def job_of(asked: GenerateRequest, loaded: Loaded, config: ServeConfig) -> Job:
     Raises: RefusedError (422), for what does not fit the model, the service's limits or its monitors.
     """
     try:
-        settings = _settings(asked, loaded)
         watchers = loaded.watchlist.chosen(
             None if asked.monitors is None else [(one.name, one.action) for one in asked.monitors]
         )
-        _require_new_tokens(asked, config)
         prompts: Any = [asked.prompt]  # one text, or the ids of one
         [ids] = prompt_ids(loaded.model, prompts)
         _require_length(len(ids), config)
+        room = int(loaded.model.cfg.n_ctx) - len(ids)
+        settings = _settings(asked, loaded, n_new=_n_new(asked.max_new_tokens, config, room=room))
         require_room(loaded.model, [ids], [settings])
     except ValidationError as error:
         raise RefusedError(422, "invalid", "; ".join(one["msg"] for one in error.errors())) from error
@@ -44,9 +47,9 @@ def job_of(asked: GenerateRequest, loaded: Loaded, config: ServeConfig) -> Job:
     )
 
 
-def _settings(asked: GenerateRequest, loaded: Loaded) -> DecodingSettings:
+def _settings(asked: GenerateRequest, loaded: Loaded, *, n_new: int) -> DecodingSettings:
     return DecodingSettings(
-        max_new_tokens=asked.max_new_tokens,
+        max_new_tokens=n_new,
         temperature=asked.temperature,
         top_k=asked.top_k,
         top_p=asked.top_p,
@@ -66,12 +69,15 @@ def _stop_ids(text: str, loaded: Loaded) -> tuple[int, ...]:
     return ids
 
 
-def _require_new_tokens(asked: GenerateRequest, config: ServeConfig) -> None:
-    if asked.max_new_tokens > config.max_new_tokens:
+def _n_new(asked: int | None, config: ServeConfig, *, room: int) -> int:
+    """Return how many tokens to generate at most; a prompt that leaves no room is refused elsewhere."""
+    if asked is None:
+        return max(min(BY_DEFAULT, config.max_new_tokens, room), 1)
+    if asked > config.max_new_tokens:
         raise ValueError(
-            f"max_new_tokens={asked.max_new_tokens}, and this service generates {config.max_new_tokens} at most; "
-            "ask for that or less"
+            f"max_new_tokens={asked}, and this service generates {config.max_new_tokens} at most; ask for that or less"
         )
+    return asked
 
 
 def _require_length(n_tokens: int, config: ServeConfig) -> None:

@@ -58,7 +58,7 @@ class Guard:
             await send(message)
 
         refused = self._refused(scope)
-        if refused is None and scope["method"] not in ("GET", "HEAD"):
+        if refused is None and scope["method"] == "POST":
             body = await self._body(scope, receive)
             if isinstance(body, bytes):
                 receive = _replaying(body, receive)

@@ -110,7 +110,9 @@ class Service(uvicorn.Server):
     def __init__(self, engine: Engine, listener: socket.socket, *, token: str | None) -> None:
         self.engine = engine
         hosts = hosts_of(listener) if token is None else None
-        guard = Guard(serve_app(engine), engine.config, engine.meters, hosts=hosts, token=token)
+        guard = Guard(
+            serve_app(engine, has_token=token is not None), engine.config, engine.meters, hosts=hosts, token=token
+        )
         config = engine.config
         super().__init__(
             uvicorn.Config(

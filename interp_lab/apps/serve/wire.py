@@ -51,8 +51,8 @@ class GenerateRequest(Asked):
         | Annotated[list[TokenId], Field(min_length=1, max_length=1_000_000)]
     )
     """Text, or token ids, which are taken as they are."""
-    max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 32
-    """Most tokens generated; the service has a limit of its own."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Most tokens generated; by default 32, or what service and context have room for."""
     temperature: Annotated[float, Field(ge=0.01, le=100)] | None = None
     """Of sampling; greedy without it."""
     top_k: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None

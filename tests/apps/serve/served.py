@@ -127,7 +127,9 @@ def client(
     monitors: Watchlist | None = None, *, hosts: set[str] | None = None, token: str | None = None, **settings: Any
 ) -> Iterator[Client]:
     with engine_of(monitors, **settings) as engine, ThreadPoolExecutor(24) as pool:
-        guard = Guard(serve_app(engine), engine.config, engine.meters, hosts=hosts, token=token)
+        guard = Guard(
+            serve_app(engine, has_token=token is not None), engine.config, engine.meters, hosts=hosts, token=token
+        )
         yield Client(engine, TestClient(guard, raise_server_exceptions=False), pool)
 
 

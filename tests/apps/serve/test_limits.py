@@ -148,6 +148,15 @@ class TestRequest:
         assert answer.json()["error"]["code"] == "invalid"
         assert says in answer.json()["error"]["message"]
 
+    @pytest.mark.parametrize(("prompt", "n_new"), [([1], 10), ([1] * 12, 10)])
+    def test_that_does_not_say_how_much_has_what_there_is_room_for(self, asking, prompt, n_new):
+        assert len(asking.post(prompt=prompt, stop_tokens=[]).json()["tokens"]) == n_new
+
+    def test_that_leaves_room_for_a_few_tokens_has_these(self):
+        with client() as asking:
+            assert len(asking.post(prompt=[1] * 45, stop_tokens=[]).json()["tokens"]) == 3
+            assert asking.post(prompt=[1] * 48).status_code == 422
+
     def test_that_is_too_long_is_not_read(self, asking):
         long = b" " * 301
         parts = iter([long[:200], long[200:]])  # sent in pieces, without saying how many
