@@ -1,100 +1,38 @@
 """What follows from signals and outcomes: probabilities, how good they are, and where they may be put into words."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expit
 
-from interp_lab.claims import Claim, Split
-from interp_lab.experiment import Provenance
-from interp_lab.production.confidence.combining import Combined, combined
-from interp_lab.production.confidence.config import ConfidenceConfig
-from interp_lab.production.confidence.names import BASE_RATE, COMBINED, FITS, PROBABILITY, SHUFFLED
-from interp_lab.production.confidence.signals import Part, Usual
+from interp_lab.claims import Claim
+from interp_lab.production.confidence.combining import combined
+from interp_lab.production.confidence.names import PROBABILITY
+from interp_lab.production.confidence.probabilities import REPORT, Probabilities
+from interp_lab.production.confidence.signals import Part
 from interp_lab.stats import (
     Intervals,
     PairedDifference,
     auroc_by_document,
     bootstrap_interval,
     paired_difference,
-    probability_of,
     share_interval,
 )
 from interp_lab.stats.calibration import CalibrationError, calibration_error, calibration_interval
 from interp_lab.stats.drift import Drift, drift
-from interp_lab.stats.recalibration import ToProbability
 from interp_lab.stats.risk_coverage import aurc_by_example, excess_aurc_by_example
-from interp_lab.types import UNMEASURED, Interval, nearest
+from interp_lab.types import UNMEASURED, Interval
 
-REPORT = str(Split.REPORT)
+_WHERE = {REPORT: "other prompts of its templates"}
 MEASURES = ("brier", "aurc", "excess_aurc", "auroc")
 """Means over answers: squared error, risk over coverage, the same beyond the least, right answers told from wrong."""
 
 
 @dataclass(frozen=True)
-class ConfidenceClaims:
+class ConfidenceClaims(Probabilities):
     """What was measured, and what follows."""
-
-    config: ConfidenceConfig
-    provenance: Provenance
-    names: tuple[str, ...]
-    """Of the signals."""
-    usual: Usual
-    calibrate: Part
-    report: Part
-    held_out: Part | None
-
-    @property
-    def parts(self) -> Mapping[str, Part]:
-        """Those that are reported on, by name."""
-        found = {REPORT: self.report}
-        return found if self.held_out is None else found | {str(Split.HELD_OUT): self.held_out}
-
-    @cached_property
-    def fits(self) -> Mapping[str, ToProbability]:
-        """Curves of single signals, fitted on the prompts that calibrate."""
-        own, right = self.calibrate.signals, self.calibrate.right
-        found = {f"{PROBABILITY}, {how}": probability_of(own[0], right, how=how) for how in FITS}
-        return found | {name: probability_of(own[nth], right) for nth, name in enumerate(self.names) if nth}
-
-    @cached_property
-    def all_signals(self) -> Combined:
-        """Every signal in one curve."""
-        return combined(self.calibrate.signals, self.calibrate.right)
-
-    @cached_property
-    def shuffled(self) -> tuple[Combined, ...]:
-        """The same, of outcomes that were dealt out among the answers."""
-        rng = np.random.default_rng([self.config.seed, 94])
-        own, right = self.calibrate.signals, self.calibrate.right
-        return tuple(combined(own, rng.permutation(right)) for _ in range(self.config.n_shuffled))
-
-    @property
-    def confidences(self) -> tuple[str, ...]:
-        """Every probability by name: the model's own first, controls last."""
-        return (PROBABILITY, *self.fits, COMBINED, BASE_RATE, SHUFFLED)
-
-    def given(self, name: str, signals: Float[np.ndarray, "signal example"]) -> Float[np.ndarray, "draw example"]:
-        """Return the probability of answers to be right, of a control that is drawn several times all draws.
-
-        Raises: ValueError, for a name that none has.
-        """
-        if name == PROBABILITY:
-            return expit(signals[:1])
-        if name in self.fits:
-            return self.fits[name](signals[self.names.index(name.partition(",")[0])])[None]
-        if name == COMBINED:
-            return self.all_signals(signals)[None]
-        if name == BASE_RATE:
-            return np.full((1, signals.shape[1]), self.calibrate.right.mean())
-        if name == SHUFFLED:
-            return np.stack([one(signals) for one in self.shuffled])
-        raise ValueError(f"no probability is called {name!r}{nearest(name, self.confidences)}; there are "
-                         f"{', '.join(self.confidences)}")  # fmt: skip
 
     def per_answer(self, measure: str, part: Part, confidence: Float[np.ndarray, "draw example"]) -> np.ndarray:
         """Return values whose mean is one of `MEASURES`, mean over draws; NaN for an area without both kinds."""
@@ -228,22 +166,30 @@ class ConfidenceClaims:
         found = bootstrap_interval(values, self.report.clusters, level=self.config.level, seed=self.config.seed)
         return tuple(name for name, low in zip(self.names, found.low, strict=True) if low > 0.5)
 
+    def is_what_it_says(self, part: Part) -> bool:
+        """Whether chance alone explains the calibration error of the primary probability."""
+        error, _ = self.calibration(self.config.primary, part)
+        return error.ece <= error.of_calibrated
+
     def claims(self) -> list[Claim]:
         """Return one claim, which is descriptive: no answer was intervened on."""
-        where, part = list(self.parts.items())[-1]
         c, nth = self.config, self.confidences.index(self.config.primary)
-        error, inner = self.calibration(c.primary, part)
-        area = self.measured("auroc", part)[nth]
-        stated, _ = self.calibration(PROBABILITY, part)
-        return [
-            Claim(
-                f"In {c.model}, the probability {c.primary!r} of an answer to {c.task} to be right is what it says",
-                f"on {where}: calibration error {error.ece:.3f} (chance alone up to {error.of_calibrated:.3f}; without "
-                f"it {inner}; of the model's own probability {stated.ece:.3f}); right answers told from wrong ones, "
-                f"area under the ROC curve, {area}",
-                alpha=c.fdr,
+        said, observed = [], []
+        for where, part in self.parts.items():
+            error, inner = self.calibration(c.primary, part)
+            own, _ = self.calibration(PROBABILITY, part)
+            said.append(
+                f"{'is' if self.is_what_it_says(part) else 'is not'} what it says on {_WHERE.get(where, where)}"
             )
-        ]
+            observed.append(
+                f"{where}: calibration error {error.ece:.3f} (chance alone up to {error.of_calibrated:.3f}; without it "
+                f"{inner}; of the model's own probability {own.ece:.3f}); right answers told from wrong ones, area "
+                f"under the ROC curve, {self.measured('auroc', part)[nth]}"
+            )
+        statement = (
+            f"In {c.model}, the probability {c.primary!r} of an answer to {c.task} to be right {' and '.join(said)}"
+        )
+        return [Claim(statement, ". ".join(observed), alpha=c.fdr)]
 
 
 def _cut(found: Interval) -> Interval:

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 
 from interp_lab.experiment import Provenance, Section, there
 from interp_lab.production.confidence import figures, tables, texts
-from interp_lab.production.confidence.claimed import MEASURES, REPORT, ConfidenceClaims
+from interp_lab.production.confidence.claimed import MEASURES, ConfidenceClaims
 from interp_lab.production.confidence.config import ConfidenceConfig
+from interp_lab.production.confidence.probabilities import REPORT
 from interp_lab.production.confidence.signals import Part, Usual
 from interp_lab.runs.fields import from_arrays
 

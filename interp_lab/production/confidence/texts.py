@@ -22,17 +22,16 @@ def sorts(found: ConfidenceClaims) -> str:
     for part, held in found.parts.items():
         error, inner = found.calibration(c.primary, held)
         before, _ = found.calibration(PROBABILITY, held)
-        brier, aurc, area = (found.measured(one, held) for one in ("brier", "aurc", "auroc"))
+        brier, area = (found.measured(one, held) for one in ("brier", "auroc"))
         text = (
             f"{part}: calibration error {error.ece:.3f} (chance alone up to {error.of_calibrated:.3f}; without it "
-            f"{inner}), of the model's own probability {before.ece:.3f}; Brier score {brier[at]}, own {brier[own]}; "
-            f"area under the risk-coverage curve {aurc[at]}, own {aurc[own]}; right told from wrong, area under the "
-            f"ROC curve {area[at]}"
+            f"{inner}), of the model's own probability {before.ece:.3f}; right told from wrong, area under the ROC "
+            f"curve {area[at]}; Brier score {brier[at]}, own {brier[own]}"
         )
         if c.primary != PROBABILITY:
             names, gain = found.beyond("brier", held, against=PROBABILITY)
             if gain is not None:
-                text += f"; Brier score beyond the model's own {gain.intervals.at(names.index(c.primary))}"
+                text += f", difference {gain.intervals.at(names.index(c.primary))}"
         told.append(text)
     return f"{c.primary}. {'. '.join(told)}."
 

@@ -121,7 +121,10 @@ def test_only_signals_that_tell_are_reasons(honest):
 def test_nothing_is_more_than_described(honest):
     (claim,) = honest.claims()
     assert claim.grade is Grade.DESCRIPTIVE
-    assert "calibration error" in claim.observed
+    assert "is what it says on other prompts of its templates and is what it says on held-out" in claim.statement
+    (claim,) = result(shift=1.5).claims()
+    assert "is what it says on other prompts of its templates and is not what it says on held-out" in claim.statement
+    assert "held-out templates: calibration error" in claim.observed
 
 
 class TestWhatIsShown:
