@@ -46,13 +46,14 @@ class TestArea:
             aurc(CONFIDENCE, RIGHT) - (0 + 0 + 1 / 3 + 2 / 4) / 4
         )
 
-    def test_values_spread_as_areas_of_resamples_do(self):
+    @pytest.mark.parametrize("told", [1.0, 0.0, -1.0], ids=["right ones surer", "no difference", "wrong ones surer"])
+    def test_values_spread_as_areas_of_resamples_do(self, told):
         rng = np.random.default_rng(1)
-        confidence = rng.random(400)
-        right = (rng.random(400) < confidence).astype(float)
-        rows = rng.integers(400, size=(600, 400))
+        confidence = rng.random(300)
+        right = (rng.random(300) < 0.5 + told * (confidence - 0.5)).astype(float)
+        rows = rng.integers(300, size=(500, 300))
         resampled = np.std([aurc(confidence[at], right[at]) for at in rows])
-        assert aurc_by_example(confidence, right).std() / 20 == pytest.approx(resampled, rel=0.15)
+        assert aurc_by_example(confidence, right).std() / np.sqrt(300) == pytest.approx(resampled, rel=0.12)
 
     def test_its_interval_holds_the_true_area_about_as_often_as_it_says(self):
         rng = np.random.default_rng(2)
