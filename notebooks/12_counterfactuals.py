@@ -66,7 +66,7 @@ result.figures()["tested"]
 # %% [markdown]
 # **How far can the gradient be believed?** The rank correlation of what single edits should do to first order with what
 # they do. Where it is low, a search that trusts the gradient flips nothing and says otherwise; `interp-lab verify` has
-# that as a sabotaged row. What none of this shows: how the model comes to its answer, and that there is no smaller flip
+# that as a sabotaged row. What this does not show: how the model comes to its answer, and that there is no smaller flip
 # where a search found none.
 
 # %%

@@ -39,7 +39,7 @@ class Confidence(ModelExperiment[ConfidenceConfig, ConfidenceResult]):
             prompts as `asked.questions`, a probe of another run that does not fit, or a `primary` that there is not.
         """
         c, reader = self.config, Reader(model, self.config)
-        asked, hooks = questions(c), reader.hooks()
+        asked, hooks = questions(c), reader.hooks_read()
         answered: dict[str, Answered] = {}
         for nth, (name, part) in enumerate(asked.items()):
             progress(nth, 2 * len(asked), f"answers, {name}")

@@ -109,7 +109,7 @@ class Reader:
         weights, bias = self._probe(x, right)
         return Usual(hooks[best], weights, bias, *_whitened(x), tuple(hooks), losses)
 
-    def hooks(self) -> tuple[str, ...]:
+    def hooks_read(self) -> tuple[str, ...]:
         """Return where activations are needed.
 
         Raises: ValueError, as `monitor_from_run`.

@@ -186,9 +186,9 @@ def test_a_probe_of_another_run_is_read_as_it_is(organism, monkeypatch, asked, f
     monkeypatch.setattr("interp_lab.production.confidence.signals.monitor_from_run", lambda ref, model: given)
     config = found.config.overlaid({"probe": {"run": "somewhere", "artefact": "is_true"}})
     reader, some = Reader(organism, config), asked["fit"][:40]
-    assert reader.hooks() == ("blocks.1.hook_resid_post",)
-    answered = reader.answered(some, hooks=reader.hooks())
-    usual = reader.usual(answered, reader.right(some, answered), reader.hooks())
+    assert reader.hooks_read() == ("blocks.1.hook_resid_post",)
+    answered = reader.answered(some, hooks=reader.hooks_read())
+    usual = reader.usual(answered, reader.right(some, answered), reader.hooks_read())
     signals = reader.signals(some, answered, answered.last[:, 0], usual, grounded=False)
     np.testing.assert_allclose(signals[PROBE], answered.last[:, 0] @ weights.numpy() + 0.5, rtol=1e-4, atol=1e-4)
     assert GROUNDING not in signals
