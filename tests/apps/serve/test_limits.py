@@ -6,7 +6,7 @@ import anyio
 import pytest
 import torch
 
-from interp_lab.apps.serve import Engine, Guard, Loaded, Meters, ServeConfig, Watchlist, serve_app
+from interp_lab.apps.serve import Engine, Guard, Loaded, Meters, ServeConfig, Watchlist, app, serve_app
 from interp_lab.apps.serve import batch as batches
 from interp_lab.hooks import NonFiniteActivationError
 from tests.apps.serve.served import Gate, client, engine_of, tiny, until
@@ -94,6 +94,17 @@ class TestFailure:
             assert "secret" in caplog.text
             assert asking.post(**BODY).status_code == 200
             assert asking.http.get("/healthz").status_code == 200
+
+    def test_of_the_service_itself_tells_nothing_of_the_machine(self, monkeypatch, caplog):
+        def broken(*given):
+            raise KeyError("a secret of the machine")
+
+        monkeypatch.setattr(app, "job_of", broken)
+        with client() as asking:
+            answer = asking.post(**BODY)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+        assert "secret" not in answer.text
+        assert "secret" in caplog.text
 
     def test_of_loading_is_told_as_such(self):
         def broken() -> Loaded:

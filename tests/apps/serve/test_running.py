@@ -110,6 +110,13 @@ class TestTheEnd:
             gate.open()
         assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(503, "stopping")] * 2
 
+    def test_comes_at_once_if_the_model_cannot_be_loaded(self, capsys):
+        with pytest.raises(SystemExit) as stopped:
+            main(["serve", "--model=compiled/inductoin"])
+        told = capsys.readouterr()
+        assert (stopped.value.code, told.err.count("\n")) == (1, 1)
+        assert "did you mean 'compiled/induction'" in told.err
+
     def test_of_the_process_on_sigterm_is_no_failure(self, tmp_path):
         said = tmp_path / "said"
         process = multiprocessing.get_context("fork").Process(target=serving, args=(said,))  # all is imported already
