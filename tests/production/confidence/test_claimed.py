@@ -1,5 +1,7 @@
 """Probabilities that are true by construction, and twins that boast: what is found of them, and what may be said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -8,7 +10,7 @@ from interp_lab.claims import Grade
 from interp_lab.production.confidence.combining import combined
 from interp_lab.production.confidence.names import BASE_RATE, COMBINED, SHUFFLED
 from interp_lab.stats.brier import brier_parts
-from tests.production.confidence.made import result
+from tests.production.confidence.made import part, result
 
 TEMPERATURE = "probability, temperature"
 
@@ -44,6 +46,15 @@ class TestProbabilities:
         names, gain = boasting.beyond("brier", boasting.report, against="probability")
         assert gain.intervals.at(names.index(TEMPERATURE)).high < 0
         assert gain.p[names.index(TEMPERATURE)] < 0.01
+
+    def test_nothing_is_fitted_on_what_is_reported(self, honest):
+        """With other answers there, and all of them wrong, probabilities are what they were."""
+        other = part(300, 9, boast=3.0)
+        other.right[:] = False
+        turned = replace(honest, report=other, held_out=other)
+        for name in honest.confidences:
+            ours, theirs = (one.given(name, honest.report.signals) for one in (honest, turned))
+            np.testing.assert_array_equal(ours, theirs, err_msg=name)
 
     def test_controls_know_nothing(self, honest):
         at = honest.confidences.index
