@@ -152,14 +152,14 @@ def _evidence(found: Investigated) -> Answer:
         return Answer(question, (_nothing_tested(found),))
     n, claims = len(found.decided), [one.claim for one in found.decided if one.claim is not None]
     sizes = [one.n_examples for claim in claims for one in (claim.effect, claim.replication) if one is not None]
-    expected = found.config.fdr * sum(one.holds for one in found.decided)
     sentences = [
         f"{count(n, 'hypothesis was', 'hypotheses were')} chosen on one fold of the examples and written to "
         f"hypotheses.json (SHA-256 {str(found.hypotheses_hash)[:12]}…) before any held-out example could be seen; "
         "then each was tested on held-out examples, with all that was chosen stated in advance.",
         f"A hypothesis holds if its effect and the difference to its control lie beyond the smallest effect of "
         f"interest ({found.config.level:.0%} intervals) at p < {found.config.fdr:g}, corrected over all {n} "
-        f"(Benjamini-Hochberg): of those that hold, at most {expected:.2g} are expected to be false.",
+        f"(Benjamini-Hochberg), which keeps the share of false ones among those that hold at {found.config.fdr:.0%} or "
+        "less on average.",
     ]
     if sizes:
         ends = dict.fromkeys((min(sizes), max(sizes)))

@@ -83,9 +83,13 @@ def _uncertainty(found: Investigated, agreement: Agreement) -> str:
         *(f"{n[one]} {one}" for one in (Outcome.UNDECIDED, Outcome.REFUTED, Outcome.UNTESTED) if n[one]),
         *([f"{n[Outcome.CAUSAL]} that hold but are not shown to on held-out templates"] if n[Outcome.CAUSAL] else []),
         *([count(n_contrary, "contradiction", "contradictions") + " between methods"] if n_contrary else []),
-        f"at most {found.config.fdr * sum(one.holds for one in found.decided):.2g} of what holds expected to be false",
+        *([_false_share(found.config.fdr)] if any(one.holds for one in found.decided) else []),
     ]
     return f"{_listed(told)[0].upper()}{_listed(told)[1:]}."
+
+
+def _false_share(fdr: float) -> str:
+    return f"a share of false ones among those that hold, on average at most {fdr:.0%}"
 
 
 def _named(own: Sequence[Decided]) -> str:

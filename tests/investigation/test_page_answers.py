@@ -75,9 +75,9 @@ class TestAllHold:
         said = told(self.found)["How do we know?"]
         assert "SHA-256 abababababab…" in said
         assert (
-            "corrected over all 2 (Benjamini-Hochberg): of those that hold, at most 0.1 are expected to be false"
-            in said
-        )
+            "corrected over all 2 (Benjamini-Hochberg), which keeps the share of false ones among those that hold at "
+            "5% or less on average."
+        ) in said
         assert "Each test stands on 32 examples." in said
         assert "controls: random heads: 2 hypotheses" in said
 
@@ -331,8 +331,8 @@ class TestBrief:
             "audit, 6 by patching and 2 by steering.",
             "Result": "What decides is income; it is carried by attention head 0.2, attention head 0.3, attention head "
             "0.4 and 2 more; it is changed by direction of neighbourhood at 1.",
-            "Uncertainty": "1 undecided, 1 refuted, 3 that hold but are not shown to on held-out templates and at most "
-            "0.35 of what holds expected to be false.",
+            "Uncertainty": "1 undecided, 1 refuted, 3 that hold but are not shown to on held-out templates and a share "
+            "of false ones among those that hold, on average at most 5%.",
         }
 
     def test_that_the_prompt_matters_decides_nothing(self):
@@ -344,7 +344,7 @@ class TestBrief:
         told = {one.word: one.text for one in brief(found, agreement_of(found))}
         assert told["Result"] == "Nothing that can be named holds."
         assert told["Evidence"].startswith("Each was then tested on held-out examples, beside")
-        assert told["Uncertainty"] == "1 refuted and at most 0 of what holds expected to be false."
+        assert told["Uncertainty"] == "1 refuted."
 
     def test_nothing_decided_leaves_it_to_the_headline(self):
         assert brief(investigated(), agreement_of(investigated())) == ()
