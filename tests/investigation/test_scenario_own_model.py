@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from interp_lab.cli.main import app
 from interp_lab.investigation import InvestigationError, plan, read_investigation
-from tests.investigation.capitals import FRAMES, PEOPLE, line, lines, save_model, write
+from tests.investigation.capitals import line, lines, save_model, write
 from tests.investigation.scenarios import FOLDER, carried_out, holding, scenario
 
 CONFIG = FOLDER / "own_model.yaml"
@@ -74,15 +74,12 @@ class TestWhatGoesWrong:
         assert "'Emma had maps of Italy that show Rome'" in told
 
     def test_too_few_pairs(self, model, tmp_path):
-        told = refused(model, lines(("capital",))[:14], tmp_path)
+        told = refused(model, lines(("capital",)), tmp_path)
         assert "step 'behaviour': n_pairs=32, and of the lines of" in told
-        assert re.search(r"held out for the test \(a third\) \d are different ordinary pairs; set n_pairs to", told)
+        assert re.search(r"held out for the test \(a third\) \d+ are different ordinary pairs; set n_pairs to", told)
 
     def test_an_answer_of_several_tokens(self, model, tmp_path):
-        several = [
-            line(frame, who, *pair, answer=" New Town" if pair[0] == "France" else f" {pair[0]}")
-            for frame in FRAMES for who in PEOPLE for pair in (("France", "Italy"), ("Italy", "France"))
-        ]  # fmt: skip
+        several = [{**one, "answer": one["answer"].replace("Paris", "New Town")} for one in lines()]
         told = refused(model, several, tmp_path)
         assert "have several tokens, and logit_difference reads one" in told
         assert "take kl_divergence" in told
