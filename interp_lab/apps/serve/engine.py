@@ -1,6 +1,7 @@
 """The model at work in a thread of its own: a bounded queue, batches of what can be decoded together."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from interp_lab.types import HookedModel
 
 State = Literal["loading", "ready", "stopping", "failed"]
 FAILURES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RuntimeError, MemoryError)
-"""What decoding may raise: it costs the requests of its batch, and not the service."""
+"""What loading and decoding may raise; the latter costs the requests of its batch, and not the service."""
 STOPPING = Failed(503, "stopping", "the service is being stopped; ask another one, or later")
 FAILED = Failed(500, "model_failed", "the model failed on this request or one beside it; the service's log says more")
 _LOG = logging.getLogger("interp_lab.serve")
@@ -126,19 +127,29 @@ class Engine:
     def _work(self) -> None:
         try:
             with ExitStack() as stack:
-                config = self.config
-                log = None if config.log is None else stack.enter_context(_log(config))
-                self.loaded = self._load()
-                if self.state == "loading":
-                    self.state = "ready"
+                log = None if self.config.log is None else stack.enter_context(_log(self.config))
+                if not self._loads():
+                    return
                 while batch := self._next():
                     self._decode(batch, log)
-        except BaseException as error:  # whatever it is, nobody may wait for a thread that has ended
-            self.error, self.state = error, "failed"
-            for job in [*self._waiting, *self._running]:
-                job.tell(FAILED)
-            if self.loaded is not None:
-                raise
+        finally:
+            if error := sys.exception():  # it goes on; nobody may wait for a thread that has ended
+                self._fail(error)
+
+    def _loads(self) -> bool:
+        try:
+            self.loaded = self._load()
+        except FAILURES as error:
+            self._fail(error)
+            return False
+        if self.state == "loading":
+            self.state = "ready"
+        return True
+
+    def _fail(self, error: BaseException) -> None:
+        self.error, self.state = error, "failed"
+        for job in [*self._waiting, *self._running]:
+            job.tell(FAILED)
 
     def _next(self) -> list[Job]:
         """Wait for requests, and take those out of the queue that are decoded next; none once all is to end."""

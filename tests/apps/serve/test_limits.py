@@ -114,6 +114,24 @@ class TestFailure:
             until(lambda: engine.state == "failed")
             assert str(engine.error) == "no such model"
 
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_that_nobody_foresaw_leaves_nobody_waiting(self, monkeypatch):
+        """The thread of the model ends, and says so; whoever waits is told at once, and who comes later too."""
+
+        class UnforeseenError(Exception):
+            pass
+
+        def broken(*given, **named):
+            raise UnforeseenError("a secret of the machine")
+
+        monkeypatch.setattr(batches, "stream", broken)
+        with client() as asking:
+            answer = asking.post(**BODY)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (500, "model_failed")
+            assert "secret" not in answer.text
+            assert asking.http.get("/healthz").status_code == 503
+            assert asking.post(**BODY).status_code == 503
+
     def test_until_it_is_loaded_the_service_is_alive_and_not_ready(self):
         engine = Engine(lambda: Loaded(tiny(), "tiny", Watchlist()), ServeConfig(), Meters())
         from starlette.testclient import TestClient
