@@ -1,7 +1,7 @@
 """What a result says should hold on examples that it never saw: hypotheses, and how each is to be tested.
 
 A hypothesis is a sentence that names no measured number, so that the search and its test can make the same one; where
-an effect turns its sign, the test makes another sentence, and the hypothesis is refuted.
+an effect turns its sign, the test makes another sentence, and what it measured of the component refutes the hypothesis.
 """
 
 from collections.abc import Mapping

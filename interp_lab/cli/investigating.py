@@ -152,7 +152,7 @@ def _table(found: "Investigated") -> Any:  # noqa: ANN401 - a rich table
         effect = None if one.claim is None else one.claim.effect
         told = ("", "") if effect is None else (_told(effect.effect), p_text(effect.p_adjusted))
         other = [_letter(None if one.beside is None else one.beside.grade)] if beside else []
-        became = _letter(one.grade) if one.holds else str(outcome_of(found, one))
+        became = _letter(one.grade) if one.holds else str(outcome_of(one))
         about = one.hypothesis.component.replace(" + ", "+").removeprefix("attribute ")
         table.add_row(one.hypothesis.id, one.hypothesis.step, about, *told, became, *other)
     return table

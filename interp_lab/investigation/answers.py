@@ -61,7 +61,7 @@ def _behaviour(found: Investigated) -> Answer:
     each = [[line for line in lines(step) if "claims hold" not in line] for step in steps]
     told = tuple(f"On the search fold: {_ended('; '.join(own))}" for own in each if own)
     asked = [one for one in found.decided if is_behaviour(one.hypothesis)]
-    told += tuple(_again(found, one) for one in asked if one.hypothesis.experiment == "behaviour")
+    told += tuple(_again(one) for one in asked if one.hypothesis.experiment == "behaviour")
     decides = [one for one in asked if one.holds and one.hypothesis.experiment != "behaviour"]
     if decides:
         told += ("What decides, on held-out examples:",)
@@ -71,10 +71,10 @@ def _behaviour(found: Investigated) -> Answer:
     return Answer("What does the model do?", told or none, items=_by_kind(decides))
 
 
-def _again(found: Investigated, one: Decided) -> str:
+def _again(one: Decided) -> str:
     if one.holds:
         return f"On held-out examples: {named_by(one)}."
-    return f"On held-out examples {one.hypothesis.id} is {outcome_of(found, one)}: {one.hypothesis.statement}."
+    return f"On held-out examples {one.hypothesis.id} is {outcome_of(one)}: {one.hypothesis.statement}."
 
 
 def _parts(found: Investigated) -> Answer:
@@ -117,15 +117,15 @@ def _in_both(found: Investigated, own: Sequence[Decided]) -> Iterator[str]:
     there = {one.hypothesis.id for one in own if one.beside is not None and one.beside.grade}
     both = [one for one in holding if one.hypothesis.id in there]
     missing = [one for one in holding if one.hypothesis.id not in there]
-    gone = [one for one in missing if outcome_beside(found, one) is Outcome.REFUTED]
-    undecided = [one for one in missing if outcome_beside(found, one) is Outcome.UNDECIDED]
+    lacking = {kind: [one for one in missing if outcome_beside(one) is kind] for kind in Outcome}
     only = [one for one in own if not one.holds and one.hypothesis.id in there]
     told = [f"In {found.config.beside}, {len(both)} of {len(holding)} hold too"]
     told += [
         f"{what}: {', '.join(one.hypothesis.id for one in ones)}"
         for what, ones in (
-            (f"only in {found.config.model}", gone),
-            (f"not decided in {found.config.beside}", undecided),
+            (f"only in {found.config.model}", lacking[Outcome.REFUTED]),
+            (f"not decided in {found.config.beside}", lacking[Outcome.UNDECIDED]),
+            (f"not tested in {found.config.beside}", lacking[Outcome.UNTESTED]),
             (f"only in {found.config.beside}", only),
         )
         if ones

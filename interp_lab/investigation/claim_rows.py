@@ -71,8 +71,8 @@ def claim_rows(found: Investigated) -> list[ClaimRow]:
 def _row(found: Investigated, hypothesis: Hypothesis, decided: Decided | None) -> ClaimRow:
     if decided is None:
         return ClaimRow(hypothesis, Outcome.UNTESTED, None, None, "not all tests have run, so that none is decided", "")
-    outcome = outcome_of(found, decided)
-    there = outcome_beside(found, decided)
+    outcome = outcome_of(decided)
+    there = outcome_beside(decided)
     return ClaimRow(hypothesis, outcome, decided.claim, decided.beside, reason_of(found, decided), decided.run, there)
 
 

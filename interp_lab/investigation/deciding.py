@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from interp_lab.claims import Claim, Grade
-from interp_lab.hypotheses import Hypothesis
+from interp_lab.hypotheses import Componential, Hypothesis
 from interp_lab.investigation.found import Decided
 from interp_lab.stats import benjamini_hochberg
 from interp_lab.types import Interval
@@ -46,6 +46,8 @@ class Answer:
     claim: Claim | None
     why: str
     """Why there is no claim; empty if there is one."""
+    turned: bool = False
+    """Whether there is none because the effect has the other sign; else the test could not ask, or did not measure."""
 
 
 def decide(
@@ -66,7 +68,13 @@ def decide(
         )
     return tuple(
         Decided(
-            one, answer.claim, answer.why or _why(answer.claim, len(hypotheses)), f"{CONFIRM}/{one.step}", away.claim
+            one,
+            answer.claim,
+            answer.why or _why(answer.claim, len(hypotheses)),
+            f"{CONFIRM}/{one.step}",
+            away.claim,
+            turned=answer.turned,
+            turned_beside=away.turned,
         )
         for one, answer, away in zip(hypotheses, own, other, strict=True)
     )
@@ -107,20 +115,33 @@ def _answer(hypothesis: Hypothesis, result: Any, *, model: str | None = None) ->
         return Answer(None, "The test could not be made.")
     claims = {claim.statement: claim for claim in result.claims()}
     found = next((claims[said] for said in _wordings(hypothesis, model) if said in claims), None)
-    not_asked = getattr(result, "not_asked", None)
+    before = hypothesis.observed
     if found is None or found.effect is None:
-        asked = f"The test could not ask: {not_asked}." if not_asked else (
-            "The test does not make this statement: the effect turned its sign, or was not measured."
-        )  # fmt: skip
-        return Answer(None, asked)
-    seen, before = found.effect.effect, hypothesis.observed.estimate
-    if (seen.high < 0 < before) or (before < 0 < seen.low):
-        return Answer(None, f"The effect turned its sign: {_told(found.effect.effect, found.effect.unit)}.")
+        return _without(hypothesis, result)
+    seen = found.effect.effect
+    if _turned(seen, before):
+        return Answer(None, f"The effect turned its sign: {_told(seen, found.effect.unit)}.", turned=True)
     if model is not None:
         return Answer(found, "")
     there = {kind: getattr(found, kind) for kind in _KINDS if getattr(found, kind) is not None}
     stated: dict[str, Any] = {kind: replace(one, margin=hypothesis.margin) for kind, one in there.items()}
     return Answer(replace(found, **stated), "")
+
+
+def _without(hypothesis: Hypothesis, result: Any) -> Answer:  # noqa: ANN401 - a Result
+    """Return why a test does not make a statement: the sign may stand in its wording, and the effect has the other."""
+    if not_asked := getattr(result, "not_asked", None):
+        return Answer(None, f"The test could not ask: {not_asked}.")
+    parts = result.components() if isinstance(result, Componential) else []
+    about = [one for one in parts if one.causal and (one.name, one.unit) == (hypothesis.component, hypothesis.unit)]
+    seen = next((one.effect for one in about if _turned(one.effect, hypothesis.observed)), None)
+    if seen is not None:
+        return Answer(None, f"The effect turned its sign: {_told(seen, hypothesis.unit)}.", turned=True)
+    return Answer(None, "The test does not make this statement, and measured nothing that speaks against it.")
+
+
+def _turned(seen: Interval, before: Interval) -> bool:
+    return seen.high < 0 < before.estimate or before.estimate < 0 < seen.low
 
 
 def _wordings(hypothesis: Hypothesis, model: str | None) -> list[str]:

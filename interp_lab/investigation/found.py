@@ -38,6 +38,10 @@ class Decided:
     """Folder of the test within that of the investigation."""
     beside: Claim | None = None
     """The same in the model that stands beside."""
+    turned: bool = False
+    """Whether there is no claim because the effect has the other sign on held-out examples."""
+    turned_beside: bool = False
+    """The same of `beside`."""
 
     @property
     def grade(self) -> Grade | None:

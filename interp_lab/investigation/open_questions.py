@@ -40,7 +40,7 @@ def _undone(found: Investigated) -> Iterator[Points]:
     by_outcome: dict[Outcome, list[str]] = {one: [] for one in Outcome}
     for one in found.decided:
         told = f"{one.hypothesis.id}: {one.hypothesis.statement}: {reason_of(found, one) or one.why}"
-        by_outcome[outcome_of(found, one)].append(f"{told.rstrip('.')}.")
+        by_outcome[outcome_of(one)].append(f"{told.rstrip('.')}.")
     yield Points("refuted", tuple(by_outcome[Outcome.REFUTED]))
     yield Points("undecided", tuple(by_outcome[Outcome.UNDECIDED]))
     yield Points("not tested, though written down", tuple(by_outcome[Outcome.UNTESTED]))

@@ -2,11 +2,9 @@
 
 import re
 from enum import StrEnum
-from typing import Any
 
 from interp_lab.claims import Claim, Evidence, Grade
 from interp_lab.hypotheses import Hypothesis
-from interp_lab.investigation.deciding import BESIDE
 from interp_lab.investigation.found import Decided, Investigated
 from interp_lab.reports.reasons import Reason, short_of_causal, short_of_replicated
 from interp_lab.types import Interval
@@ -27,7 +25,7 @@ MEANINGS: dict[Outcome, str] = {
     Outcome.CAUSAL: "holds on held-out examples: beyond its control and the smallest effect of interest",
     Outcome.UNDECIDED: "does not hold by the rule written in advance, though an effect of interest is not ruled out",
     Outcome.REFUTED: "does not hold: the sentence turned, or whatever there is of an effect is too small to matter",
-    Outcome.UNTESTED: "the test could not ask",
+    Outcome.UNTESTED: "the test could not ask, or measured nothing that speaks for or against the sentence",
 }
 """On the page, below the number of each."""
 
@@ -69,24 +67,23 @@ def is_mitigation(hypothesis: Hypothesis) -> bool:
     return hypothesis.experiment in MITIGATING
 
 
-def outcome_of(found: Investigated, decided: Decided) -> Outcome:
+def outcome_of(decided: Decided) -> Outcome:
     """Return what the test made of a hypothesis.
 
     A claim that is not causal is refuted where its interval, or that of the difference to the control, leaves out every
     effect that would be of interest in the direction that was seen where it was searched for; else it is undecided.
     """
-    return _outcome(decided.claim, found.tests.get(decided.run), decided.hypothesis)
+    return _outcome(decided.claim, decided.hypothesis, turned=decided.turned)
 
 
-def outcome_beside(found: Investigated, decided: Decided) -> Outcome:
+def outcome_beside(decided: Decided) -> Outcome:
     """Return the same for the model that stands beside: what does not hold there is gone only where it is refuted."""
-    return _outcome(decided.beside, found.tests.get(f"{BESIDE}/{decided.hypothesis.step}"), decided.hypothesis)
+    return _outcome(decided.beside, decided.hypothesis, turned=decided.turned_beside)
 
 
-def _outcome(claim: Claim | None, test: Any, hypothesis: Hypothesis) -> Outcome:  # noqa: ANN401 - a Result
+def _outcome(claim: Claim | None, hypothesis: Hypothesis, *, turned: bool) -> Outcome:
     if claim is None:
-        asked = test is not None and getattr(test, "not_asked", None) is None
-        return Outcome.REFUTED if asked else Outcome.UNTESTED
+        return Outcome.REFUTED if turned else Outcome.UNTESTED
     if claim.grade >= Grade.CAUSAL:
         return Outcome.REPLICATED if claim.grade >= Grade.REPLICATED else Outcome.CAUSAL
     if claim.effect is None:
@@ -99,7 +96,7 @@ def outcome_counts(found: Investigated) -> dict[Outcome, int]:
     """Return how many hypotheses came to each outcome; every outcome is there."""
     counts = dict.fromkeys(Outcome, 0)
     for one in found.decided:
-        counts[outcome_of(found, one)] += 1
+        counts[outcome_of(one)] += 1
     return counts
 
 

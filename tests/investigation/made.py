@@ -67,7 +67,7 @@ def decided(
 ) -> Decided:
     claim = None if found is None else Claim(one.statement, observed, *found)
     why = "the test says that it does the opposite" if claim is None else f"p = {found[0].p_adjusted}"
-    return Decided(one, claim, why, run=f"confirm/{one.step}", beside=beside)
+    return Decided(one, claim, why, run=f"confirm/{one.step}", beside=beside, turned=claim is None)
 
 
 def step(name: str = "patch", result: Any = None, **changes: Any) -> StepRun:

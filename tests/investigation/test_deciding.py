@@ -1,11 +1,12 @@
 """What becomes of hypotheses: by numbers that were worked out by hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
 from interp_lab.claims import Claim, Grade, Split
-from interp_lab.hypotheses import Hypothesis
+from interp_lab.hypotheses import Component, Hypothesis
 from interp_lab.investigation.deciding import decide
 from interp_lab.types import Interval
 from tests.investigation.coins import evidence
@@ -15,9 +16,13 @@ from tests.investigation.coins import evidence
 class Said:
     made: list[Claim]
     not_asked: str | None = None
+    parts: Sequence[Component] = ()
 
     def claims(self):
         return self.made
+
+    def components(self):
+        return list(self.parts)
 
 
 def hypothesis(statement, *, step="toss", nth=1, estimate=1.0, model="organism"):
@@ -33,6 +38,11 @@ def claim(statement, p=0.001, *, value=1.0, again=None, within=None):
     away = None if again is None else evidence(value, again, Split.HELD_OUT)
     seen = evidence(value, p if within is None else within, Split.REPORT)
     return Claim(statement, "seen", seen if within is None else replace(seen, p=p), away)
+
+
+def component(name, estimate, unit="logits", *, causal=True):
+    seen = Interval(estimate, estimate - 0.1, estimate + 0.1)
+    return Component(name, "coins", causal, seen, unit, None, selected=True)
 
 
 def decided(*pairs, **named):
@@ -107,13 +117,43 @@ class TestOneCorrectionOverAll:
 
 class TestRefuted:
     def test_where_the_sign_turns_and_with_it_the_sentence(self):
-        (found,) = decided(("it raises", claim("it lowers", value=-1.0)))
-        assert (found.claim, found.grade, found.holds) == (None, None, False)
-        assert "does not make this statement: the effect turned its sign" in found.why
+        measured = [component("y", -1.0), component("x", -1.0, causal=False), component("x", -2.0)]
+        found = self._of(Said([claim("it lowers", value=-2.0)], parts=measured))
+        assert (found.claim, found.grade, found.holds, found.turned) == (None, None, False, True)
+        assert found.why == "The effect turned its sign: -2 [-2.1, -1.9] logits."
+
+    @pytest.mark.parametrize(
+        "part", [("x", 1.0), ("x", -0.05), ("y", -1.0), ("x", -1.0, "nats")], ids=["same", "none", "other", "unit"]
+    )
+    def test_not_where_the_statement_is_missing_and_nothing_turned(self, part):
+        """A missing statement speaks against nothing: it may not have been measured."""
+        found = self._of(Said([], parts=[component(*part)]))
+        assert (found.claim, found.turned) == (None, False)
+        assert found.why == "The test does not make this statement, and measured nothing that speaks against it."
+
+    def test_not_where_it_was_seen_by_looking_alone(self):
+        assert not self._of(Said([], parts=[component("x", -1.0, causal=False)])).turned
+
+    def test_not_where_the_test_could_not_ask_or_was_not_made(self):
+        found = self._of(Said([], "the corruption costs nothing", [component("x", -1.0)]))
+        assert (found.turned, found.why) == (False, "The test could not ask: the corruption costs nothing.")
+        (lost,) = decide([hypothesis("it raises")], {}, fdr=0.05)
+        assert (lost.turned, lost.why) == (False, "The test could not be made.")
+
+    def test_in_the_model_beside_as_well(self):
+        """It turns there, and holds here."""
+        tests = {"confirm/toss": Said([claim("a")]), "confirm-beside/toss": Said([claim("a", value=-1.0)])}
+        (found,) = decide([hypothesis("a")], tests, fdr=0.05, beside="tuned")
+        assert (found.turned, found.turned_beside, found.holds, found.beside) == (False, True, True, None)
+
+    @staticmethod
+    def _of(said):
+        (found,) = decide([hypothesis("it raises")], {"confirm/toss": said}, fdr=0.05)
+        return found
 
     def test_where_the_sign_turns_and_the_sentence_does_not(self):
         (found,) = decided(("it matters", claim("it matters", value=-1.0)))
-        assert found.claim is None
+        assert (found.claim, found.turned) == (None, True)
         assert found.why == "The effect turned its sign: -1 [-1.1, -0.9] logits."
 
     def test_where_nothing_is_left_of_it_with_its_numbers(self):

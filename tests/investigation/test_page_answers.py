@@ -204,7 +204,7 @@ class TestBeside:
             tests={"confirm-beside/patch": MadeStep(not_asked="the corruption costs nothing")},
         )
         said = told(found)["Which parts do it?"]
-        assert "In organism-tuned, 0 of 1 hold too." in said
+        assert "In organism-tuned, 0 of 1 hold too; not tested in organism-tuned: H1." in said
         assert "In organism-tuned there is nothing that patch could ask about: the corruption costs nothing." in said
 
 
