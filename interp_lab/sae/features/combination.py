@@ -115,7 +115,7 @@ def combinations(
     found = [_one(reading, config, values, drawn, read, halves, seed=seed) for reading in config.readings]
     return [
         replace(one, monitors=_monitors(one, config, dictionary, given, drawn, read, halves, seed=seed))
-        if one.reading == READING and read[0].latents[READING].shape[1] == dictionary.n_latents
+        if one.reading == READING
         else one
         for one in found
     ]

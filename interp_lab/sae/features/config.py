@@ -107,6 +107,15 @@ class CombinationConfig(Config):
     n_shuffled: PositiveInt = 5
     """Repetitions with shuffled labels."""
 
+    @model_validator(mode="after")
+    def _monitors_read_the_last_token(self) -> "CombinationConfig":
+        if self.monitors and "last" not in self.readings:
+            raise ValueError(
+                f"monitors={', '.join(one.artefact for one in self.monitors)} read the last token, and readings are "
+                f"{', '.join(self.readings)}; add last to readings, or leave monitors out"
+            )
+        return self
+
 
 class SaeFeaturesConfig(ModelConfig):
     """What are the features of a dictionary, and which of them tell texts apart?"""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from interp_lab.config import ConfigError
 from interp_lab.experiment import Steps, silent
 from interp_lab.sae.features import combinations
 from interp_lab.sae.features.combination import FEW, PAIR, SHUFFLED, SINGLE, Told, draw_documents
@@ -92,3 +93,9 @@ class TestIntervals:
             assert (table[f"{part}_low"] < table[f"{part}_high"]).all()
         gains = table.drop(PAIR)
         assert (gains["pair_less_this_low"] < gains["pair_less_this_high"]).all()
+
+
+def test_monitors_are_refused_where_the_token_that_they_read_is_not():
+    given = {"monitors": [{"run": "a/run", "artefact": "harsh"}], "readings": ["max"]}
+    with pytest.raises(ConfigError, match=r"monitors=harsh read the last token, and readings are max; add last"):
+        CombinationConfig.from_mapping(given)
