@@ -32,7 +32,8 @@ def found():
     def planted(_, __, texts, **___):
         noise = np.random.default_rng(0).normal(size=(len(texts), 6))
         x = np.concatenate([np.array([known[text] for text in texts], dtype=float), noise], 1).astype(np.float32)
-        return DocumentReadings({"last": x}, {"last": x}, np.ones((len(texts), 4), np.int64), 1.0)
+        wide = np.pad(x, ((0, 0), (0, model().cfg.d_model - x.shape[1])))
+        return DocumentReadings({"last": x}, {"last": wide}, np.ones((len(texts), 4), np.int64), 1.0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("interp_lab.sae.features.combination.read_per_document", planted)
