@@ -9,7 +9,7 @@ from interp_lab.stats.operating import Threshold, fewest_controls, recall_at, sh
 from interp_lab.stats.paired import PairedDifference, difference_from_several, feasible_test, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
 from interp_lab.stats.recalibration import probability_of
-from interp_lab.stats.shares import ratio_of_means
+from interp_lab.stats.shares import bounded_interval, ratio_of_means
 from interp_lab.stats.splits import Splits, split_by_template
 from interp_lab.stats.student import t_test
 
@@ -24,6 +24,7 @@ __all__ = [
     "auroc_by_document",
     "benjamini_hochberg",
     "bootstrap_interval",
+    "bounded_interval",
     "difference_from_several",
     "drift",
     "feasible_test",

@@ -1,8 +1,77 @@
-"""Shares of a total that is a mean: the delta method beside brute force."""
+"""Shares of examples, which end at 0 and 1; shares of a total that is a mean: the delta method beside brute force."""
 
 import numpy as np
+import pytest
+from scipy import stats
 
-from interp_lab.stats import bootstrap_interval, ratio_of_means
+from interp_lab.stats import bootstrap_interval, bounded_interval, ratio_of_means, share_interval
+
+
+class TestBoundedInterval:
+    @pytest.mark.parametrize("right", [True, False])
+    def test_where_all_agree_it_is_the_exact_one(self, right):
+        hits = np.full(12, right)
+        found, exact = bounded_interval(hits.astype(float)), share_interval(hits)
+        assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+        assert found.high > found.low
+
+    def test_few_clusters_that_agree_say_less(self):
+        """64 texts of 4 templates count as 64 (t63 / t3)^2 = 25.2: one in 1 / 0.136 may have been missed."""
+        found = bounded_interval(np.ones(64), np.repeat(range(4), 16))
+        n = 64 * (stats.t.ppf(0.975, 63) / stats.t.ppf(0.975, 3)) ** 2
+        assert n == pytest.approx(25.2, abs=0.05)
+        assert (found.low, found.high) == (pytest.approx(0.025 ** (1 / n)), 1.0)
+        assert found.low == pytest.approx(1 - 0.136, abs=1e-3)
+        assert found.n_clusters == 4
+
+    def test_texts_that_repeat_their_cluster_count_once(self):
+        """Of 10 templates 3 always flip: as much as 9 texts by the variance of 10, and less for t99 over t9."""
+        values = np.repeat([1.0] * 3 + [0.0] * 7, 10)
+        found = bounded_interval(values, np.repeat(range(10), 10))
+        n = 9 * (stats.t.ppf(0.975, 99) / stats.t.ppf(0.975, 9)) ** 2
+        assert found.low == pytest.approx(stats.beta.ppf(0.025, 0.3 * n, 0.7 * n + 1))
+        assert found.high == pytest.approx(stats.beta.ppf(0.975, 0.3 * n + 1, 0.7 * n))
+        alone = bounded_interval(values)
+        assert found.high - found.low > 2 * (alone.high - alone.low)
+
+    def test_clusters_that_are_more_alike_than_chance_do_not_say_more(self):
+        values = np.tile([1.0, 0.0], 20)
+        found = bounded_interval(values, np.repeat(range(20), 2))
+        n = 40 * (stats.t.ppf(0.975, 39) / stats.t.ppf(0.975, 19)) ** 2
+        assert found.high == pytest.approx(stats.beta.ppf(0.975, 0.5 * n + 1, 0.5 * n))
+
+    def test_other_bounds_are_another_scale(self):
+        rng = np.random.default_rng(0)
+        values, clusters = rng.choice([0.0, 0.25, 1.0], size=30), np.repeat(range(6), 5)
+        own, moved = bounded_interval(values, clusters), bounded_interval(2 * values - 1, clusters, within=(-1.0, 1.0))
+        assert (moved.estimate, moved.low, moved.high) == pytest.approx(
+            tuple(2 * one - 1 for one in (own.estimate, own.low, own.high))
+        )
+
+    def test_a_difference_of_shares_that_never_differ_may_have_missed_either_side(self):
+        found = bounded_interval(np.zeros(20), within=(-1.0, 1.0))
+        assert (found.low, found.high) == pytest.approx((-(1 - 0.025 ** (1 / 20)), 1 - 0.025 ** (1 / 20)))
+
+    def test_values_that_hardly_vary_have_a_narrow_interval(self):
+        """A share per text of many tries: as precise as its spread, not as coarse as one try per text."""
+        values = 0.5 + 0.01 * np.tile([1.0, -1.0], 50)
+        found, coarse = bounded_interval(values), bounded_interval(np.tile([1.0, 0.0], 50))
+        assert found.high - found.low < 0.05 * (coarse.high - coarse.low)
+        assert found.low < 0.5 < found.high
+
+    @pytest.mark.parametrize("truth", [0.7, 0.95])
+    def test_holds_the_truth_as_often_as_it_says(self, truth):
+        rng = np.random.default_rng(0)
+        shares = rng.beta(truth * 9, (1 - truth) * 9, size=(200, 6))  # templates that differ: correlation 0.1
+        drawn = (rng.random((200, 6, 10)) < shares[..., None]).astype(float).reshape(200, 60)
+        found = [bounded_interval(one, np.repeat(range(6), 10)) for one in drawn]
+        assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.93
+        assert all(0 <= one.low <= one.estimate <= one.high <= 1 for one in found)
+        assert all(one.low < one.high for one in found)
+
+    def test_values_beyond_the_bounds_are_refused(self):
+        with pytest.raises(ValueError, match="values from -1 to 1 leave the bounds 0 and 1"):
+            bounded_interval(np.array([-1.0, 1.0]))
 
 
 class TestRatioOfMeans:
