@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 
 def risk_coverage(confidence: Float[np.ndarray, " example"], right: Float[np.ndarray, " outcome"]) -> pd.DataFrame:
@@ -13,7 +12,7 @@ def risk_coverage(confidence: Float[np.ndarray, " example"], right: Float[np.nda
 
     Columns: `coverage` (share of answers given), `risk` (share of these that is wrong).
     Raises: ValueError, for lengths that differ, or no examples.
-    Source: El-Yaniv and Wiener 2010.
+    Source: El-Yaniv and Wiener 2010; Geifman and El-Yaniv 2017, arXiv 1705.08500 (with a network's own confidence).
     """
     _require(confidence, right)
     wrong = _mean_over_ties(confidence, 1 - right)[np.argsort(-confidence, kind="stable")]
@@ -32,21 +31,21 @@ def aurc_by_example(
     examples.
 
     Raises: ValueError, as `risk_coverage`.
-    Source: Geifman and El-Yaniv 2019, arXiv 1805.08206 (the area); the influence function of it, ours.
+    Source: Geifman et al. 2019, arXiv 1805.08206 (the area); the influence function of it, ours.
     """
     _require(confidence, right)
     n, wrong = len(right), 1.0 - right
-    tail = np.cumsum(1 / np.arange(n, 0, -1))[::-1]  # 1/r + ... + 1/n, by rank
-    order = np.argsort(-confidence, kind="stable")
-    counts = np.empty(n)
-    counts[order] = tail
-    own = wrong * _mean_over_ties(confidence, counts)
-    up_to = rankdata(-confidence, method="max")  # how many are at least as confident
-    ascending = np.argsort(confidence, kind="stable")
-    # What falls on an example from the wrong ones that are as confident or less, and which it moves down:
-    falls = np.cumsum((wrong / up_to)[ascending])
-    last = np.searchsorted(confidence[ascending], confidence, side="right") - 1
-    return own + wrong.mean() - falls[last]
+    _, which, size = np.unique(-confidence, return_inverse=True, return_counts=True)  # the surest first
+    last = np.cumsum(size)
+    before = last - size
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))])
+    own = harmonic[n] + 1 - (last * harmonic[last] - before * harmonic[before]) / size  # mean of 1/r + ... + 1/n
+    # What a wrong answer loses by another one before it, for certain (mean of 1/r), or as often as ties have it so:
+    passed = (harmonic[last] - harmonic[before]) / size
+    tied = (1 - before * passed) / size
+    n_wrong = np.bincount(which, weights=wrong)
+    behind = np.cumsum((n_wrong * passed)[::-1])[::-1] - n_wrong * passed
+    return wrong * own[which] + wrong.mean() - (behind + n_wrong * tied)[which]
 
 
 def aurc(confidence: Float[np.ndarray, " example"], right: Float[np.ndarray, " outcome"]) -> float:
@@ -63,7 +62,7 @@ def excess_aurc_by_example(
     """Return the same of the area beyond the least that so many wrong answers allow, which is with all of them last.
 
     Raises: ValueError, as `risk_coverage`.
-    Source: Geifman et al. 2019, arXiv 1805.08206 (E-AURC).
+    Source: Geifman et al. 2019, arXiv 1805.08206 (E-AURC; there the least is taken from its limit for many answers).
     """
     return aurc_by_example(confidence, right) - aurc_by_example(right, right)
 

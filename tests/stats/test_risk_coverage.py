@@ -46,14 +46,19 @@ class TestArea:
             aurc(CONFIDENCE, RIGHT) - (0 + 0 + 1 / 3 + 2 / 4) / 4
         )
 
-    @pytest.mark.parametrize("told", [1.0, 0.0, -1.0], ids=["right ones surer", "no difference", "wrong ones surer"])
-    def test_values_spread_as_areas_of_resamples_do(self, told):
+    @pytest.mark.parametrize(
+        ("told", "levels"), [(1.0, None), (0.0, None), (-1.0, None), (1.0, 5), (0.5, 1)],
+        ids=["right ones surer", "no difference", "wrong ones surer", "six levels alone", "two levels alone"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("by_example", [aurc_by_example, excess_aurc_by_example])
+    def test_values_spread_as_areas_of_resamples_do(self, told, levels, by_example):
+        """Also where many answers are as confident as each other: each passes the others in half of the orders."""
         rng = np.random.default_rng(1)
-        confidence = rng.random(300)
+        confidence = rng.random(300) if levels is None else np.round(rng.random(300) * levels) / levels
         right = (rng.random(300) < 0.5 + told * (confidence - 0.5)).astype(float)
         rows = rng.integers(300, size=(500, 300))
-        resampled = np.std([aurc(confidence[at], right[at]) for at in rows])
-        assert aurc_by_example(confidence, right).std() / np.sqrt(300) == pytest.approx(resampled, rel=0.12)
+        resampled = np.std([by_example(confidence[at], right[at]).mean() for at in rows])
+        assert by_example(confidence, right).std() / np.sqrt(300) == pytest.approx(resampled, rel=0.1)
 
     def test_its_interval_holds_the_true_area_about_as_often_as_it_says(self):
         rng = np.random.default_rng(2)
