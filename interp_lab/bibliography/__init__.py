@@ -71,6 +71,8 @@ from interp_lab.bibliography.sparse import (
 from interp_lab.bibliography.statistics import (
     BENJAMINI_1995,
     DELONG_1988,
+    GEIFMAN_2017,
+    GEIFMAN_2019,
     KORNBLITH_2019,
     NGUYEN_2021,
     SONG_2012,
@@ -109,6 +111,8 @@ __all__ = [
     "ELHAGE_2021",
     "ELHAGE_2022",
     "GAO_2024",
+    "GEIFMAN_2017",
+    "GEIFMAN_2019",
     "GHANDEHARIOUN_2024",
     "GUO_2017",
     "GURNEE_2023",

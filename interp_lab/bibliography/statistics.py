@@ -17,6 +17,20 @@ DELONG_1988 = Source(
     year=1988,
     url="https://doi.org/10.2307/2531595",
 )
+GEIFMAN_2017 = Source(
+    key="geifman2017selective",
+    title="Selective Classification for Deep Neural Networks",
+    authors="Yonatan Geifman and Ran El-Yaniv",
+    year=2017,
+    url="https://arxiv.org/abs/1705.08500",
+)
+GEIFMAN_2019 = Source(
+    key="geifman2019bias",
+    title="Bias-Reduced Uncertainty Estimation for Deep Neural Classifiers",
+    authors="Yonatan Geifman and Guy Uziel and Ran El-Yaniv",
+    year=2019,
+    url="https://arxiv.org/abs/1805.08206",
+)
 SONG_2012 = Source(
     key="song2012feature",
     title="Feature Selection via Dependence Maximization",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from interp_lab.bibliography import DELONG_1988, GUO_2017
+from interp_lab.bibliography import DELONG_1988, GEIFMAN_2017, GEIFMAN_2019, GUO_2017
 from interp_lab.experiment import Progress, silent
 from interp_lab.models.experiment import ModelExperiment
 from interp_lab.production.confidence.answering import Answered
@@ -30,7 +30,7 @@ class Confidence(ModelExperiment[ConfidenceConfig, ConfidenceResult]):
 
     name = NAME
     result = ConfidenceResult
-    sources = (GUO_2017, DELONG_1988)
+    sources = (GUO_2017, GEIFMAN_2017, GEIFMAN_2019, DELONG_1988)
 
     def measure(self, model: HookedModel, *, progress: Progress = silent) -> ConfidenceResult:
         """Measure on a model already in memory.
