@@ -12,7 +12,7 @@ from interp_lab.effects import Compared, Tested, with_replications
 from interp_lab.experiment import Provenance
 from interp_lab.hypotheses import Confirmation
 from interp_lab.production.monitors.config import MonitorsConfig
-from interp_lab.production.monitors.measured import KEYWORDS, STEERED, STOPPED, UNWATCHED, Choice, Cost, Part
+from interp_lab.production.monitors.measured import KEYWORDS, STEERED, STOPPED, UNWATCHED, Choice, Cost, Made, Part
 from interp_lab.stats import (
     PairedDifference,
     auroc_by_document,
@@ -41,6 +41,7 @@ class MonitorsClaims:
     names: tuple[str, ...]
     """The monitor that was chosen, those of other runs, random directions, shuffled labels, and filters of words."""
     choice: Choice
+    made: Made
     cost: Cost
     calibrate: Part
     report: Part

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from interp_lab.bibliography import BENJAMINI_1995, DELONG_1988, GUO_2017
-from interp_lab.experiment import Progress, silent
+from interp_lab.directions.from_run import DIRECTIONS
+from interp_lab.experiment import Progress, Tracker, silent
 from interp_lab.hooks import device_of
 from interp_lab.models import identity_of
 from interp_lab.models.experiment import ModelExperiment
+from interp_lab.production.monitors.artefacts import save_artefacts
 from interp_lab.production.monitors.cases import Cases, Drawing
 from interp_lab.production.monitors.config import Kind, MonitorsConfig
 from interp_lab.production.monitors.fitting import fitted, last_activations, monitor, random_line
 from interp_lab.production.monitors.from_run import monitor_from_run
-from interp_lab.production.monitors.measured import KEYWORDS, WORDS, Choice, Cost, Part, filters, peaks
+from interp_lab.production.monitors.measured import KEYWORDS, WORDS, Choice, Cost, Made, Part, filters, peaks
 from interp_lab.production.monitors.monitor import Monitor
-from interp_lab.production.monitors.responding import Outcome, outcome, responding, response_layer, stopping
+from interp_lab.production.monitors.responding import Outcome, outcome, responding, response_hook, stopping
 from interp_lab.production.monitors.result import MonitorsResult
 from interp_lab.stats import auroc, threshold_at
 from interp_lab.types import HookedModel, nearest
@@ -34,6 +37,18 @@ class Monitors(ModelExperiment[MonitorsConfig, MonitorsResult]):
     name = NAME
     result = MonitorsResult
     sources = (DELONG_1988, GUO_2017, BENJAMINI_1995)
+
+    def carry_out(self, tracker: Tracker, run_dir: Path | None, *, progress: Progress) -> MonitorsResult:
+        """Load the model and measure; the chosen monitor and its response are kept in `run_dir`, for `RunRef`.
+
+        Raises: as `measure`; ValueError, as `load_model`.
+        """
+        result = super().carry_out(tracker, run_dir, progress=progress)
+        if run_dir is not None:
+            save_artefacts(result, run_dir / DIRECTIONS)
+            tracker.log_artefact(f"{Path(self.config.model).name}/{self.config.behaviour}/{self.config.label}",
+                                 run_dir / DIRECTIONS, kind="monitor")  # fmt: skip
+        return result
 
     def measure(self, model: HookedModel, *, progress: Progress = silent) -> MonitorsResult:
         """Measure on a model already in memory.
@@ -78,18 +93,20 @@ class _Work:
         best = candidates[self._chosen([one.name for one in candidates], areas, gaps)]
         monitors = self._with_threshold([best, *self._given(), *self._controls(best, x["fit"], cases["fit"])], cases)
         parts = self._parts(cases, monitors)
-        strengths, said = np.zeros(0), np.zeros(0)
+        strengths, said, added = np.zeros(0), np.zeros(0), np.zeros(0)
         if self.config.says is not None:
             self._step("responses")
             way = self._way(best, x["fit"], cases["fit"])
             strengths, said, chosen = self._strength(monitors[0], way, cases["choose"])
+            added = -chosen * way
             for name in [one for one in parts if one != "calibrate"]:
                 self._step(f"alarms, {name}")
-                parts[name] = parts[name].under(self._outcomes(monitors[0], chosen * way, cases[name]))
+                parts[name] = parts[name].under(self._outcomes(monitors[0], added, cases[name]))
         self.progress(1, 1, "watched")
         return {
             "names": (*(one.name for one in monitors), KEYWORDS, WORDS),
             "choice": Choice(tuple(one.name for one in candidates), areas, strengths, said),
+            "made": Made(best.hook, best.weights.numpy(), best.bias, added),
             "cost": Cost(len(best.weights), self._model_cost(cases["fit"])),
             **{name: parts.get(name) for name in ("calibrate", "report", "paraphrased", "held_out")},
         }
@@ -152,7 +169,7 @@ class _Work:
         return names.index(self.config.chosen)
 
     def _given(self) -> list[Monitor]:
-        settings: dict[str, Any] = {"reads": "reply", "over": self.config.over}
+        settings: dict[str, Any] = {"reads": "reply", "over": self.config.over, "threshold": None}
         return [
             monitor_from_run(ref, self.model, name=f"{ref.artefact}, given", **settings) for ref in self.config.monitors
         ]
@@ -193,7 +210,7 @@ class _Work:
 
     def _way(self, best: Monitor, x: np.ndarray, cases: Cases) -> np.ndarray:
         """Return the way from other texts to those to be warned of, in the layer in which responses act."""
-        hook = f"blocks.{response_layer(best)}.hook_resid_post"
+        hook = response_hook(best)
         later = last_activations(self.model, cases, [hook], batch_size=self.config.batch_size)[:, 0]
         return fitted(later, cases.labels, "mean difference")[0]
 
@@ -201,7 +218,7 @@ class _Work:
         """Return what each strength leaves of the words, and the least that leaves as little as any."""
         strengths = np.array(sorted(self.config.strengths))
         said = np.array([
-            self._outcome(responding(best, one * way, name="response"), cases).says[cases.labels].mean()
+            self._outcome(responding(best, -one * way, name="response"), cases).says[cases.labels].mean()
             for one in strengths
         ])  # fmt: skip
         return strengths, said, float(strengths[said <= said.min() + 1e-9][0])
@@ -209,12 +226,12 @@ class _Work:
     def _outcome(self, one: Monitor, cases: Cases) -> Outcome:
         return outcome(self.model, cases, one, self.config)
 
-    def _outcomes(self, best: Monitor, way: np.ndarray, cases: Cases) -> list[Outcome]:
+    def _outcomes(self, best: Monitor, added: np.ndarray, cases: Cases) -> list[Outcome]:
         """Return what is written under a stop, under the response, and under random ones as long."""
         rng = np.random.default_rng([self.config.seed, 91])
-        found = [self._outcome(stopping(best), cases), self._outcome(responding(best, way, name="response"), cases)]
+        found = [self._outcome(stopping(best), cases), self._outcome(responding(best, added, name="response"), cases)]
         for nth in range(self.config.n_responses):
-            drawn, _ = random_line(rng, way)
+            drawn, _ = random_line(rng, added)
             found.append(self._outcome(responding(best, drawn, name=f"random response {nth}"), cases))
         return found
 

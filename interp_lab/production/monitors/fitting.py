@@ -1,6 +1,7 @@
 """Monitors fitted here, those of controls, and filters that see words only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from interp_lab.identity import ModelIdentity
 from interp_lab.production.monitors.cases import Cases
 from interp_lab.production.monitors.config import Kind
 from interp_lab.production.monitors.monitor import Monitor
+from interp_lab.stats.operating import Threshold
 from interp_lab.types import HookedModel
 
 
@@ -52,11 +54,18 @@ def fitted(
 
 
 def monitor(
-    name: str, hook: str, line: tuple[Float[np.ndarray, " d"], float], *, over: str, model: ModelIdentity
+    name: str,
+    hook: str,
+    line: tuple[Float[np.ndarray, " d"], float],
+    *,
+    over: str,
+    model: ModelIdentity,
+    threshold: Threshold | None = None,
 ) -> Monitor:
     """Return a monitor of the reply: the last token of the prompt and all that are generated."""
     weights = torch.from_numpy(np.asarray(line[0], dtype=np.float32))
-    return Monitor(name, hook, weights, bias=line[1], over=over, reads="reply", model=model)
+    found = Monitor(name, hook, weights, bias=line[1], over=over, reads="reply", model=model)
+    return found if threshold is None else replace(found, threshold=threshold.value, promised=threshold.false_positives)
 
 
 def random_line(rng: np.random.Generator, like: Float[np.ndarray, " d"]) -> tuple[Float[np.ndarray, " d"], float]:

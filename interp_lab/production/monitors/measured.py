@@ -63,6 +63,17 @@ class Choice(KeptFields):
 
 
 @dataclass(frozen=True)
+class Made(KeptFields):
+    """The monitor that was chosen, and what its alarms set off."""
+
+    hook: str
+    weights: Float[np.ndarray, " d"]
+    bias: float
+    added: Float[np.ndarray, " d_response"]
+    """What the response adds, at its strength; nothing where nothing was written."""
+
+
+@dataclass(frozen=True)
 class Cost(KeptFields):
     """Multiply-adds of one token."""
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from interp_lab.identity import ModelIdentity
 from interp_lab.interventions import Intervention
 from interp_lab.production.monitors.over import over_of
-from interp_lab.types import Site
+from interp_lab.types import Interval, Site
 
 After = Literal["identity", "sigmoid", "relu", "jumprelu"]
 """What is done to the affine score: nothing; a probability; as an SAE's encoder does it."""
@@ -64,6 +64,9 @@ class Monitor:
     """Who is to answer, of `route`."""
     model: ModelIdentity | None = None
     """On which it was made; checked on use. `None` if that is not known."""
+    promised: Interval | None = None
+    """Share of new controls above the threshold, if they are drawn like those it was taken from; `None` if it was not
+    taken from any."""
 
     def __post_init__(self) -> None:
         over_of(self.over)
@@ -84,6 +87,8 @@ class Monitor:
             self._require_later()
         if self.action is not Action.FLAG and self.threshold is None:
             raise ValueError(f"monitor {self.name!r} is to {self.action}, and has no threshold; give it one")
+        if self.promised is not None and self.threshold is None:
+            raise ValueError(f"monitor {self.name!r} has false positives without a threshold; give both or neither")
 
     def _require_later(self) -> None:
         if self.response is None:

@@ -27,18 +27,17 @@ class Outcome:
     alarmed: Float[np.ndarray, " text"]
 
 
-def response_layer(monitor: Monitor) -> int:
-    """Return the layer after that of a monitor, in which responses act."""
+def response_hook(monitor: Monitor) -> str:
+    """Return the hook point, after the layer that follows a monitor's, at which responses act."""
     layer = Site(monitor.hook).layer
     assert layer is not None, "monitors of the experiment read layers"
-    return layer + 1
+    return f"blocks.{layer + 1}.hook_resid_post"
 
 
-def responding(monitor: Monitor, direction: Float[np.ndarray, " d"], *, name: str) -> Monitor:
-    """Return a monitor that takes a direction off, in the next layer, from the token that raises its alarm on."""
-    site = Site(f"blocks.{response_layer(monitor)}.hook_resid_post")
-    payload = torch.from_numpy(np.asarray(-direction, dtype=np.float32))
-    response = Intervention((site,), Op.ADD, (payload,), name)
+def responding(monitor: Monitor, added: Float[np.ndarray, " d"], *, name: str) -> Monitor:
+    """Return a monitor that adds a vector, in the next layer, from the token that raises its alarm on."""
+    payload = torch.from_numpy(np.asarray(added, dtype=np.float32))
+    response = Intervention((Site(response_hook(monitor)),), Op.ADD, (payload,), name)
     return replace(monitor, action=Action.STEER, response=response, at_once=True)
 
 

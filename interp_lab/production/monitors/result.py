@@ -13,7 +13,7 @@ from interp_lab.production.monitors import texts
 from interp_lab.production.monitors.claimed import WAYS, MonitorsClaims
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.figures import alarms_figure, areas_figure, calibration_figure
-from interp_lab.production.monitors.measured import Choice, Cost, Part
+from interp_lab.production.monitors.measured import Choice, Cost, Made, Part
 from interp_lab.production.monitors.tables import (
     alarms_table,
     beyond_table,
@@ -41,6 +41,7 @@ class MonitorsResult(MonitorsClaims):
             provenance=provenance,
             names=tuple(map(str, arrays["names"].tolist())),
             choice=Choice.from_arrays("choice", arrays),
+            made=Made.from_arrays("made", arrays),
             cost=Cost.from_arrays("cost", arrays),
             calibrate=calibrate,
             report=report,
@@ -50,7 +51,8 @@ class MonitorsResult(MonitorsClaims):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return scores per text, and what was written."""
-        found = {"names": np.array(self.names), **self.choice.arrays("choice"), **self.cost.arrays("cost")}
+        found = {"names": np.array(self.names), **self.made.arrays("made")}
+        found |= self.choice.arrays("choice") | self.cost.arrays("cost")
         for name in _PARTS:
             part: Part | None = getattr(self, name)
             if part is not None:
