@@ -13,23 +13,20 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from interp_lab.apps.serve.asked import job_of
-from interp_lab.apps.serve.engine import Engine, Loaded
+from interp_lab.apps.serve.described import (
+    Alive,
+    ModelResponse,
+    MonitorsResponse,
+    Ready,
+    model_told,
+    monitors_told,
+)
+from interp_lab.apps.serve.engine import Engine
 from interp_lab.apps.serve.following import followed
 from interp_lab.apps.serve.job import Job
 from interp_lab.apps.serve.refused import CODES, GUARDED, WITH_BODY, RefusedError, documented, refusal
 from interp_lab.apps.serve.told import Answer, answered, streamed
-from interp_lab.apps.serve.wire import (
-    Alive,
-    GenerateRequest,
-    GenerateResponse,
-    Limits,
-    ModelResponse,
-    MonitorsResponse,
-    MonitorTold,
-    Ready,
-)
-from interp_lab.decoding.prompts import tokenizer_of
-from interp_lab.models import identity_of
+from interp_lab.apps.serve.wire import GenerateRequest, GenerateResponse
 
 _BEARER = HTTPBearer(auto_error=False, description="The service's token.")
 _EVENTS = (
@@ -96,12 +93,12 @@ def _add_describing(app: FastAPI, engine: Engine, bears: Sequence[Any]) -> None:
     @app.get("/v1/model", responses=fails, dependencies=bears)
     async def model() -> ModelResponse:
         """Tell which model answers, and what may be asked of it."""
-        return _model_told(engine, engine.require_loaded())
+        return model_told(engine.require_loaded(), engine.config)
 
     @app.get("/v1/monitors", responses=fails, dependencies=bears)
     async def monitors() -> MonitorsResponse:
         """Tell which monitors there are, and what their alarms may set off."""
-        return MonitorsResponse(monitors=_monitors_told(engine.require_loaded()))
+        return MonitorsResponse(monitors=monitors_told(engine.require_loaded()))
 
     @app.get(
         "/metrics",
@@ -160,36 +157,3 @@ def _place(parts: Sequence[object]) -> str:
 def _shown(message: str, most: int = 2000) -> str:
     """Return a message as it can be sent: what a request held may be long, and no text."""
     return message.encode("utf-8", "replace").decode("utf-8")[:most]
-
-
-def _model_told(engine: Engine, loaded: Loaded) -> ModelResponse:
-    cfg, config, n_ctx = loaded.model.cfg, engine.config, int(loaded.model.cfg.n_ctx)
-    return ModelResponse(
-        name=loaded.name,
-        processing=str(identity_of(loaded.model).processing),
-        n_layers=int(cfg.n_layers),
-        d_model=int(cfg.d_model),
-        n_ctx=n_ctx,
-        d_vocab=int(cfg.d_vocab),
-        has_tokenizer=tokenizer_of(loaded.model) is not None,
-        limits=Limits(
-            max_prompt_tokens=min(config.max_prompt_tokens or n_ctx - 1, n_ctx - 1),
-            max_new_tokens=min(config.max_new_tokens, n_ctx - 1),
-            max_body_bytes=config.max_body_bytes,
-            timeout_s=config.timeout_s,
-            queue_size=config.queue_size,
-            max_batch=config.max_batch,
-        ),
-    )
-
-
-def _monitors_told(loaded: Loaded) -> list[MonitorTold]:
-    pairs = zip(loaded.watchlist.entries, loaded.watchlist.monitors, strict=True)
-    return [
-        MonitorTold(
-            name=entry.name, hook=monitor.hook, reads=entry.reads, over=entry.over, threshold=entry.threshold,
-            higher_is_alarm=entry.higher_is_alarm, at_least=entry.at_least, action=entry.action.value,
-            actions=[one.value for one in entry.actions], route=entry.route, required=entry.required,
-        )
-        for entry, monitor in pairs
-    ]  # fmt: skip

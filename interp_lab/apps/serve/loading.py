@@ -1,6 +1,7 @@
 """The model and its monitors, as the service loads them."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from interp_lab.apps.serve.config import ServeConfig
 from interp_lab.apps.serve.engine import Loaded
@@ -15,6 +16,8 @@ def loader(config: ServeConfig, entries: Sequence[WatchEntry]) -> Callable[[], L
         model = load_model(
             config.model, processing=config.processing, backend=config.backend, dtype=config.dtype, device=config.device
         )
-        return Loaded(model, config.model, Watchlist.of(entries, model))
+        own = Path(config.model)
+        name = own.name if own.is_dir() else config.model  # where it lies on this machine is nobody's business
+        return Loaded(model, name, Watchlist.of(entries, model))
 
     return load

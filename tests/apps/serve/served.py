@@ -54,14 +54,8 @@ def entry(name: str, **changes: Any) -> WatchEntry:
 
 def watchlist(*entries: WatchEntry) -> Watchlist:
     """Monitors of random directions, as their entries say."""
-    settings = ("reads", "over", "threshold", "higher_is_alarm", "at_least")
-    return Watchlist(
-        entries,
-        tuple(
-            Monitor(one.name, HOOK, weights(nth), **{name: getattr(one, name) for name in settings})
-            for nth, one in enumerate(entries)
-        ),
-    )
+    monitors = [Monitor(one.name, HOOK, weights(nth), **one.settings) for nth, one in enumerate(entries)]
+    return Watchlist.loaded(entries, monitors, tiny())
 
 
 MONITORS = watchlist(

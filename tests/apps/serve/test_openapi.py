@@ -20,9 +20,8 @@ N_REQUESTS = 400
 
 def monitors(model) -> Watchlist:
     made: list[WatchEntry] = [entry("plain", over="mean"), entry("a", threshold=0.5, action="stop", route="b")]
-    own = [Monitor(one.name, "blocks.1.hook_resid_post", weights(0).repeat(8), reads="all+bos", over=one.over,
-                   threshold=one.threshold) for one in made]  # fmt: skip
-    return Watchlist(tuple(made), tuple(own))
+    own = [Monitor(one.name, "blocks.1.hook_resid_post", weights(0).repeat(8), **one.settings) for one in made]
+    return Watchlist.loaded(made, own, model)
 
 
 @pytest.fixture(scope="module")

@@ -48,9 +48,14 @@ monitors:
         [
             ("{name: one}", "needs either made_by or file"),
             ("{name: one, file: a, made_by: {run: b, artefact: c}}", "needs either made_by or file"),
-            ("{name: one, file: a, action: stop}", "is to stop, and lacks a threshold"),
-            ("{name: one, file: a, threshold: 1, action: steer}", "lacks a threshold or a response"),
-            ("{name: one, file: a, threshold: 1, action: route}", "lacks a threshold or a route"),
+            ("{name: one, file: a, threshold: 1, action: steer}", "is to steer, and lacks a response"),
+            ("{name: one, file: a, threshold: 1, action: route}", "is to route, and lacks a route"),
+            ("{name: one, file: a, response: {coefficient: 1}}", "either a layer.*or made_by"),
+            (
+                "{name: one, file: a, response: {coefficient: 1, layer: 1, made_by: {run: b, artefact: c}}}",
+                "either a layer.*or made_by",
+            ),
+            ("{name: one, file: a, response: {coefficient: .nan, layer: 1}}", "coefficient"),
             ("{name: one, file: a, over: sometimes}", "no way to aggregate"),
             ("{name: one, file: a, treshold: 1}", "treshold"),
         ],
@@ -58,6 +63,12 @@ monitors:
     def test_is_refused_where_it_says_too_little_or_too_much(self, tmp_path, line, says):
         with pytest.raises(ConfigError, match=says):
             WatchFile.from_yaml(written(tmp_path, f"monitors:\n  - {line}\n"))
+
+    @pytest.mark.parametrize("action", ["stop", "route", "steer"])
+    def test_with_an_action_and_no_threshold_is_refused(self, direction, action):
+        needs = {"route": {"route": "a"}, "steer": {"response": {"coefficient": 1.0, "layer": 1}}}.get(action, {})
+        with pytest.raises(ValueError, match=f"is to {action}, and has no threshold; give it one"):
+            Watchlist.of([entry("one", file=str(direction), action=action, **needs)], tiny())
 
     def test_of_two_with_one_name_is_refused(self, direction):
         with pytest.raises(ValueError, match="2 monitors are called 'same'"):
