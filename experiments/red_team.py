@@ -22,8 +22,9 @@ def main(arguments: list[str]) -> None:
     out = Path("out") / f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     result = experiment.run(run_dir=out)
     print(result.summary())
-    print(result.tables()["clusters"].drop(columns="example").to_string(index=False))
-    print("inputs to be tried again, for interp_lab.production.red_team.replay:", out / "regression" / "set.jsonl")
+    if len(result.hits):
+        print(result.tables()["clusters"].drop(columns="example").to_string(index=False))
+        print("inputs to be tried again, for interp_lab.production.red_team.replay:", out / "regression" / "set.jsonl")
 
     command = f"python experiments/red_team.py {' '.join(arguments)}".strip()
     print("figures:", write_page(out.with_suffix(".html"), config.stem, [result], reproduce=command))

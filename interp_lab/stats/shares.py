@@ -7,6 +7,12 @@ from scipy import stats
 from interp_lab.stats.clusters import ROUNDING, Labels, cluster_totals
 from interp_lab.types import Interval
 
+HOW_SHARES = (
+    "Intervals of shares are over templates and end at 0 and 1 (Korn and Graubard); where all texts agree, those of a "
+    "template count as independent of each other."
+)
+"""What a page says of `bounded_interval`, whose clusters are templates."""
+
 
 def bounded_interval(
     values: Float[np.ndarray, " example"],

@@ -1,7 +1,7 @@
 """One split: what each method finds, what attributes do alone, what was chosen, and what is protected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -20,7 +20,7 @@ from interp_lab.production.counterfactuals.outcome import (
 from interp_lab.production.counterfactuals.proposals import Lexicon, MethodName
 from interp_lab.production.counterfactuals.reading import Reader
 from interp_lab.production.counterfactuals.rule import Truth, truth
-from interp_lab.production.counterfactuals.search import Searched
+from interp_lab.production.counterfactuals.search import Searched, searched
 from interp_lab.production.counterfactuals.tested import Fairness, Tried, fairness, tried
 from interp_lab.runs.fields import KeptFields, as_arrays, from_arrays
 
@@ -83,6 +83,8 @@ class CounterfactualSplit:
     fair: Fairness
     truth: Truth | None
     """`None` where the texts have no rule."""
+    foretold: Truth | None
+    """The same of a search that trusts the gradient and reads nothing: what measuring is worth."""
 
     def arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """Return all of it under a prefix."""
@@ -101,6 +103,7 @@ class CounterfactualSplit:
             Tried.from_arrays(f"{prefix}_tried", arrays),
             Fairness.from_arrays(f"{prefix}_fair", arrays),
             from_arrays(Truth, f"{prefix}_truth", arrays),
+            from_arrays(Truth, f"{prefix}_foretold", arrays),
         )
 
 
@@ -124,7 +127,7 @@ def split_of(asking: Asking, cases: Sequence[Case], chosen: Chosen, *, rng: np.r
     c, reader = asking.config, asking.reader
     reads = reader.read([(case, case.words.text) for case in cases])
     searches, found = _found(asking, cases, rng)
-    names = tuple(attributes_of(cases))
+    names, trusting = tuple(attributes_of(cases)), replace(c.reach, by_estimate=True)
     return CounterfactualSplit(
         texts=Texts(
             np.array([case.words.text for case in cases]),
@@ -141,8 +144,14 @@ def split_of(asking: Asking, cases: Sequence[Case], chosen: Chosen, *, rng: np.r
         fair=fairness(
             reader, asking.against, cases, asking.protected, name=c.behaviour, hidden=asking.hidden,
         ),
-        truth=None if asking.rule is None else truth(searches, rule=asking.rule, most_edits=c.most_edits),
+        truth=_truth(asking, searches),
+        foretold=_truth(asking, searched(reader, [one.problem for one in searches], trusting)),
     )  # fmt: skip
+
+
+def _truth(asking: Asking, found: Sequence[Searched]) -> Truth | None:
+    c = asking.config
+    return None if asking.rule is None else truth(found, rule=asking.rule, most_edits=c.most_edits)
 
 
 def _found(asking: Asking, cases: Sequence[Case], rng: np.random.Generator) -> tuple[list[Searched], Found]:

@@ -69,8 +69,8 @@ class CounterfactualsResult(CounterfactualClaims):
             found[f"any_{name}"] = _mean(held.fair.any_value[nth])
             found[f"against_{name}"] = _mean(held.fair.against[nth])
         if held.truth is not None:
-            told = tables.truth_values(self, Split.REPORT).items()
-            found |= {name.replace(" ", "_"): _mean(values) for name, values in told}
+            told = tables.truth_of(self, Split.REPORT, held.truth).items()
+            found |= {name.replace(" ", "_"): interval.estimate for name, interval in told}
         grades = [claim.grade for claim in self.claims()]
         found["n_causal_claims"] = float(sum(one >= Grade.CAUSAL for one in grades))
         found["n_replicated_claims"] = float(sum(one >= Grade.REPLICATED for one in grades))

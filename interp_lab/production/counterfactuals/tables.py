@@ -6,7 +6,8 @@ from jaxtyping import Float
 
 from interp_lab.claims import Split
 from interp_lab.production.counterfactuals.choice import AnyValue
-from interp_lab.production.counterfactuals.claimed import CounterfactualClaims
+from interp_lab.production.counterfactuals.claimed import DIFFERENCES, CounterfactualClaims
+from interp_lab.production.counterfactuals.rule import Truth
 from interp_lab.types import Interval
 
 
@@ -26,8 +27,8 @@ def methods_table(found: CounterfactualClaims) -> pd.DataFrame:
                     "edits": _mean(own.size[nth]),
                     "turn": _mean(own.turn[nth]),
                     "foretold turn": _mean(own.estimated[nth]),
-                    **found.interval(own.agreement[nth], templates).columns("rank correlation"),
-                    **found.interval(own.plausibility[nth], templates).columns("plausibility"),
+                    **found.interval(own.agreement[nth], templates, within=DIFFERENCES).columns("rank correlation"),
+                    **found.interval(own.plausibility[nth], templates, within=None).columns("plausibility"),
                     "as a template": _mean(own.member[nth]),
                     "tried": _mean(own.n_tried[nth]),
                 }
@@ -50,12 +51,13 @@ def attributes_table(found: CounterfactualClaims) -> pd.DataFrame:
 def tested_table(found: CounterfactualClaims) -> pd.DataFrame:
     """Return a row for each of what was chosen and each split: the share of texts that flip, beside random edits."""
     grades, rows = {str(one): str(claim.grade) for one, claim in found.graded}, []
-    for split in found.splits:
-        for one in found.chosen:
+    for split, held in found.splits.items():
+        for nth, one in enumerate(found.chosen):
             rows.append(
                 {
                     "changed": f"{one.attribute}, any value" if isinstance(one, AnyValue) else one.attribute,
                     "split": str(split),
+                    "texts": int(np.isfinite(held.tried.flipped[nth]).sum()),
                     **found.share(one, split).columns("flips"),
                     **found.control(one, split).columns("random edits"),
                     "evidence": grades.get(str(one), ""),
@@ -84,31 +86,32 @@ def fairness_of(found: CounterfactualClaims, split: Split, nth: int) -> dict[str
     return {
         "any value flips": found.interval(own.any_value[nth], templates),
         "the same in the other model": found.interval(own.against[nth], templates),
-        "difference": found.interval(own.any_value[nth] - own.against[nth], templates),
+        "difference": found.interval(own.any_value[nth] - own.against[nth], templates, within=DIFFERENCES),
         "values of another group": found.interval(own.across[nth], templates),
         "values of the same group": found.interval(own.within[nth], templates),
-        "across minus within": found.interval(own.across[nth] - own.within[nth], templates),
+        "across minus within": found.interval(own.across[nth] - own.within[nth], templates, within=DIFFERENCES),
     }
 
 
 def truth_table(found: CounterfactualClaims) -> pd.DataFrame:
-    """Return a row per split: what was found by values of attributes, beside the rule."""
+    """Return two rows per split: flips by values of attributes, measured and foretold, beside the rule."""
     rows = []
     for split, held in found.splits.items():
-        if held.truth is not None:
-            row: dict[str, object] = {"split": str(split), "texts": int(np.isfinite(held.truth.size).sum())}
-            for key, values in truth_values(found, split).items():
-                row |= found.interval(values, held.texts.template).columns(key)
-            rows.append(row)
+        for label, truth in (("measured", held.truth), ("foretold by the gradient", held.foretold)):
+            if truth is not None:
+                n = int(np.isfinite(truth.size).sum())
+                row: dict[str, object] = {"split": str(split), "flips": label, "texts": n}
+                for key, interval in truth_of(found, split, truth).items():
+                    row |= interval.columns(key)
+                rows.append(row)
     return pd.DataFrame(rows)
 
 
-def truth_values(found: CounterfactualClaims, split: Split) -> dict[str, Float[np.ndarray, " example"]]:
-    """Return precision, recall, and whether the smallest flip has the size of the smallest true one; NaN if unknown."""
-    truth = found.splits[split].truth
-    assert truth is not None, "the caller asks only where there is a rule"
+def truth_of(found: CounterfactualClaims, split: Split, truth: Truth) -> dict[str, Interval]:
+    """Return precision, recall, and how often the smallest flip has the size of the smallest true one."""
     same = np.where(np.isfinite(truth.size), (truth.size == truth.found_size).astype(float), np.nan)
-    return {"precision": truth.precision, "recall": truth.recall, "same size": same}
+    values = {"precision": truth.precision, "recall": truth.recall, "same size": same}
+    return {name: found.interval(own, found.splits[split].texts.template) for name, own in values.items()}
 
 
 def flips_table(found: CounterfactualClaims) -> pd.DataFrame:

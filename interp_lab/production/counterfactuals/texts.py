@@ -1,5 +1,7 @@
 """What was found, in words."""
 
+import math
+
 import numpy as np
 
 from interp_lab.claims import Grade, Split, how_much_holds
@@ -7,13 +9,14 @@ from interp_lab.effects.confirming import how_chosen
 from interp_lab.production.counterfactuals.choice import AnyValue
 from interp_lab.production.counterfactuals.claimed import CounterfactualClaims
 from interp_lab.production.counterfactuals.proposals import METHODS
-from interp_lab.production.counterfactuals.tables import fairness_of, truth_values
+from interp_lab.production.counterfactuals.tables import fairness_of, truth_of
+from interp_lab.stats.shares import HOW_SHARES
 
 METHODS_DO_NOT_SHOW = (
     "That no smaller flip exists where a search found none: sets of edits grow from the best few, and words of the "
     "tokenizer are tried as far as they are ranked first. That an edit is one a person would make: plausibility is the "
     "model's own, and a deletion or a word of the gradient may leave a text that nobody writes. Nor how the model "
-    "comes to its answer. An interval without width says that all texts here went one way, not that all others would."
+    "comes to its answer."
 )
 TESTED_DO_NOT_SHOW = (
     "What values do that are not put in, and what attributes do together. A share depends on how texts are drawn: of "
@@ -41,9 +44,7 @@ def summary(found: CounterfactualClaims) -> str:
     lines += [said(found, nth) for nth in range(len(found.chosen))]
     lines += [fairness_said(found, nth) for nth in range(len(held.fair.names))]
     if held.truth is not None:
-        told = truth_values(found, Split.REPORT).items()
-        means = [f"{name} {np.nanmean(values):.2f}" for name, values in told if np.isfinite(values).any()]
-        lines.append(f"against the rule, by values of attributes: {', '.join(means) or 'nothing can be compared'}")
+        lines.append(f"against the rule, by values of attributes: {truth_said(found)}")
     return "\n".join([*lines, holds(found)])
 
 
@@ -82,7 +83,7 @@ def methods_suggest(found: CounterfactualClaims) -> str:
     return (
         f"Every single edit of a text is read; where none flips the answer, sets grow from the best, to {c.most_edits} "
         f"edits at most, and each edit of a flip is needed: without it the answer returns. {every}. Flips are ranked "
-        "by the turn that was measured; what the gradient foretells stands beside it."
+        f"by the turn that was measured; what the gradient foretells stands beside it. {HOW_SHARES}"
     )
 
 
@@ -101,10 +102,18 @@ def fairness_suggests(found: CounterfactualClaims) -> str:
 
 def truth_suggests(found: CounterfactualClaims) -> str:
     """Return how far found flips are those of the rule."""
-    values = truth_values(found, Split.REPORT)
-    intervals = [f"{name} {found.interval(own, found.report.texts.template)}" for name, own in values.items()]
     return (
         "Smallest flips by values of attributes, beside those that the rule behind the texts has: precision, the share "
         "of found ones that are true and smallest; recall, of true flips by a single edit; and whether the sizes are "
-        f"the same. {'; '.join(intervals)}."
+        f"the same. {truth_said(found)}."
     )
+
+
+def truth_said(found: CounterfactualClaims) -> str:
+    """Return how far flips are those of the rule, those that were measured and those that the gradient foretells."""
+    parts = []
+    for label, truth in (("", found.report.truth), ("of flips foretold by the gradient ", found.report.foretold)):
+        assert truth is not None, "the caller asks only where there is a rule"
+        known = {name: one for name, one in truth_of(found, Split.REPORT, truth).items() if math.isfinite(one.estimate)}
+        parts.append(label + (", ".join(f"{name} {one}" for name, one in known.items()) or "nothing can be compared"))
+    return "; ".join(parts)

@@ -17,7 +17,7 @@ from interp_lab.production.red_team.clusters import Cluster, clusters_of
 from interp_lab.production.red_team.config import RedTeamConfig
 from interp_lab.production.red_team.edits import edit_from, edit_name, told
 from interp_lab.production.red_team.measured import Followed, Hits, Runs
-from interp_lab.stats import mean_interval, ratio_of_means
+from interp_lab.stats import bounded_interval, mean_interval, ratio_of_means, share_interval
 from interp_lab.types import UNMEASURED, Interval
 
 UNIT = "share of texts"
@@ -84,16 +84,27 @@ class RedTeamClaims:
         found = mean_interval(PER * ratio_of_means(hits, calls), level=self.config.level, seed=self.config.seed)
         return replace(found, low=max(found.low, 0.0))
 
-    def above_random(self, search: str) -> Interval:
-        """Return the rate less that of random search in the same space, run by run: both had the same texts."""
-        space, _, method = search.partition("/")
-        other = f"{space}/random"
-        if method == "random" or other not in self.searches:
+    def above(self, search: str, method: str) -> Interval:
+        """Return the rate less that of another method in the same space.
+
+        Limits are made of those of both rates, as if runs did not share their texts; where neither found anything they
+        are those of what may have been missed.
+
+        Source: Zou and Donner 2008 (limits of a difference from limits of its parts).
+        """
+        space, _, own_method = search.partition("/")
+        other = f"{space}/{method}"
+        if own_method == method or other not in self.searches:
             return UNMEASURED
-        own, control = (
-            PER * self.counts(name) / self.runs.calls[self.rows_of(name)].astype(np.float64) for name in (search, other)
-        )
-        return mean_interval(own - control, level=self.config.level, seed=self.config.seed)
+        own, control = self.rate(search), self.rate(other)
+        more = own.estimate - control.estimate
+        low = more - math.hypot(own.estimate - own.low, control.high - control.estimate)
+        high = more + math.hypot(own.high - own.estimate, control.estimate - control.low)
+        return Interval(more, low, high, self.config.level, own.n_clusters)
+
+    def share_planted(self, search: str) -> Interval:
+        """Return the share of runs that came to what is known to be there."""
+        return share_interval(np.isfinite(self.first_planted(search)), level=self.config.level)
 
     def first_planted(self, search: str) -> Float[np.ndarray, " run"]:
         """Return the model calls after which each run came to what is known to be there; NaN where it did not."""
@@ -131,6 +142,12 @@ class RedTeamClaims:
     def shares(self, split: Followed, nth: int) -> tuple[Interval, Interval]:
         """Return the shares of texts whose answer an edit turns, and random edits turn."""
         both = ((split.turn[nth] > 0).astype(np.float64), (split.turn_random[nth] > 0).mean(0))
+        own, control = (bounded_interval(one, split.clusters(nth), level=self.config.level) for one in both)
+        return own, control
+
+    def rises(self, split: Followed, nth: int) -> tuple[Interval, Interval]:
+        """Return by how much an edit, and random edits, drive the target up (unit of the target)."""
+        both = (split.value[nth] - split.value_before[nth], split.value_random[nth].mean(0) - split.value_before[nth])
         own, control = (
             mean_interval(one, split.clusters(nth), level=self.config.level, seed=self.config.seed) for one in both
         )

@@ -11,7 +11,7 @@ from interp_lab.production.red_team.edits import edit_from
 
 SpaceName = Literal["slots", "tokens"]
 """What a search knows: the values that the slots of a template may take, or the tokenizer alone."""
-MethodName = Literal["gradient", "mutation", "evolution", "likely", "random"]
+MethodName = Literal["gradient", "mutation", "evolution", "likely_mutation", "likely", "random"]
 """How it looks; see `methods`."""
 Over = Literal["max", "last"]
 
@@ -51,7 +51,7 @@ class RedTeamConfig(ModelConfig):
     searches: tuple[str, ...] = Field(
         (
             "slots/gradient", "slots/mutation", "slots/evolution", "slots/random",
-            "tokens/gradient", "tokens/evolution", "tokens/likely", "tokens/random",
+            "tokens/gradient", "tokens/evolution", "tokens/likely_mutation", "tokens/likely", "tokens/random",
         ),
         min_length=1,
     )  # fmt: skip

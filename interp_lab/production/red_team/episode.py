@@ -111,11 +111,11 @@ class Episode:
         per_token = found.gradient @ embedding_of(self.model).to(found.gradient).T
         return self._of_options(per_token, tokens[0]), self._likely(found.log_probs, tokens[0])
 
-    def likely(self) -> list[Bool[np.ndarray, " _"]] | None:
+    def likely(self, state: State) -> list[Bool[np.ndarray, " _"]] | None:
         """Return the options of each slot that the model finds likely enough; `None`, if there is no budget for it."""
         if not self.calls.take(1):
             return None
-        tokens = self.space.tokens(self.space.unchanged()[None])
+        tokens = self.space.tokens(state[None])
         log_probs = likely_at(self.model, rows_of(self.model, tokens.tolist(), [self.before.answers]))
         return self._likely(log_probs, tokens[0])
 

@@ -1,4 +1,4 @@
-"""How inputs are looked for from one text: five ways, all through `Episode.score`, which pays for them."""
+"""How inputs are looked for from one text: six ways, all through `Episode.score`, which pays for them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,7 +27,7 @@ def likely_search(episode: Episode, rng: np.random.Generator) -> None:
 
     One forward pass of the text says what is likely there, given the words before.
     """
-    found = episode.likely()
+    found = episode.likely(episode.space.unchanged())
     if found is None:
         return
     allowed = _where(found)
@@ -38,10 +38,20 @@ def likely_search(episode: Episode, rng: np.random.Generator) -> None:
 def mutation(episode: Episode, rng: np.random.Generator) -> None:
     """Climb: change one slot or two of the best input so far, at random, and keep what is better."""
     allowed = [np.arange(n) for n in episode.space.n_options]
-    state, best = episode.space.unchanged(), episode.before.value
-    while not episode.done:
-        tried = _moved(episode, state, allowed, rng)
-        state, best = _better(state, best, tried, episode.score(tried))
+    _climb(episode, lambda _: allowed, rng)
+
+
+def likely_mutation(episode: Episode, rng: np.random.Generator) -> None:
+    """Climb in the same way among what the model finds likely there: `gradient` but for the gradient.
+
+    A forward pass of the best input so far says what is likely.
+    """
+
+    def allowed_at(state: State) -> Allowed | None:
+        likely = episode.likely(state)
+        return None if likely is None else [np.append(one, 0) for one in _where(likely)]
+
+    _climb(episode, allowed_at, rng)
 
 
 def gradient(episode: Episode, rng: np.random.Generator) -> None:
@@ -53,16 +63,12 @@ def gradient(episode: Episode, rng: np.random.Generator) -> None:
     Source: Zou et al. 2023, arXiv 2307.15043 (greedy coordinate gradient); here with moves of two slots at once, only
         what is likely in its place (one forward pass says both), and the best input never given up for a worse one.
     """
-    state, best = episode.space.unchanged(), episode.before.value
-    while not episode.done:
-        told = episode.first_order(state)
-        if told is None:
-            return
-        allowed = [np.append(_top(gains, likely, episode.config.top_k), 0) for gains, likely in zip(*told, strict=True)]
-        before = state
-        while not episode.done and np.array_equal(state, before):
-            tried = _moved(episode, state, allowed, rng)
-            state, best = _better(state, best, tried, episode.score(tried))
+
+    def allowed_at(state: State) -> Allowed | None:
+        told, k = episode.first_order(state), episode.config.top_k
+        return None if told is None else [np.append(_top(*both, k), 0) for both in zip(*told, strict=True)]
+
+    _climb(episode, allowed_at, rng)
 
 
 def evolution(episode: Episode, rng: np.random.Generator) -> None:
@@ -83,6 +89,7 @@ METHODS: Mapping[MethodName, Method] = {
     "gradient": gradient,
     "mutation": mutation,
     "evolution": evolution,
+    "likely_mutation": likely_mutation,
     "likely": likely_search,
     "random": random_search,
 }
@@ -94,6 +101,18 @@ def _others(episode: Episode) -> Allowed:
 
 def _where(likely: Sequence[Bool[np.ndarray, " _"]]) -> Allowed:
     return [1 + np.flatnonzero(one[1:]) for one in likely]
+
+
+def _climb(episode: Episode, allowed_at: Callable[[State], Allowed | None], rng: np.random.Generator) -> None:
+    """Move from the best input so far to a better one, until the episode is done or cannot pay for what is allowed."""
+    state, best = episode.space.unchanged(), episode.before.value
+    while not episode.done:
+        allowed, before = allowed_at(state), state
+        if allowed is None:
+            return
+        while not episode.done and np.array_equal(state, before):
+            tried = _moved(episode, state, allowed, rng)
+            state, best = _better(state, best, tried, episode.score(tried))
 
 
 def _drawn(episode: Episode, allowed: Allowed, rng: np.random.Generator) -> States:

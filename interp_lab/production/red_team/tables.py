@@ -24,13 +24,14 @@ def searches_table(found: RedTeamClaims) -> pd.DataFrame:
             "texts edited": int(found.runs.n_starts[runs].sum()),
             "hits": int(found.counts(search).sum()),
             **found.rate(search).columns(f"hits per {PER} calls"),
-            **found.above_random(search).columns("more than random search"),
+            **found.above(search, "random").columns("more than random search"),
             "edits as found": _mean(found, search, found.hits.n_found),
             "edits needed": _mean(found, search, np.array([len(parts_of(one)) for one in found.hits.edit.tolist()])),
         }
         if found.config.planted is not None:
             row |= {
                 "runs that found the planted edits": int(np.isfinite(firsts).sum()),
+                **found.share_planted(search).columns("share of runs"),
                 "calls until then, median": float(np.nanmedian(firsts)) if np.isfinite(firsts).any() else np.nan,
                 "calls until then, most": float(np.nanmax(firsts)) if np.isfinite(firsts).any() else np.nan,
                 **found.rate(search, found.is_planted).columns(f"planted edits per {PER} calls"),
@@ -91,7 +92,7 @@ def followed_table(found: RedTeamClaims) -> pd.DataFrame:
     rows = []
     for split, held in splits.items():
         for nth, name in enumerate(held.names):
-            own, control = found.shares(held, nth)
+            (own, control), (rise, by_random) = found.shares(held, nth), found.rises(held, nth)
             rows.append(
                 {
                     "edit": name,
@@ -99,8 +100,8 @@ def followed_table(found: RedTeamClaims) -> pd.DataFrame:
                     "texts": held.turn.shape[1],
                     **own.columns("share turned"),
                     **control.columns("share turned by random edits"),
-                    "rise of the target": float((held.value - held.value_before)[nth].mean()),
-                    "rise by random edits": float((held.value_random[nth] - held.value_before[nth]).mean()),
+                    **rise.columns("rise of the target"),
+                    **by_random.columns("rise by random edits"),
                 }
             )
     return pd.DataFrame(rows)

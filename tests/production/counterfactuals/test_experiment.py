@@ -79,6 +79,17 @@ class TestWhatIsFound:
         assert metrics["recall"] > 0.8
         assert metrics["same_size"] > 0.8
 
+    def test_a_search_that_trusts_the_gradient_finds_few_of_them(self, found):
+        """The same texts and edits, nothing read: the decision is no linear function."""
+        for held in found.splits.values():
+            assert np.nanmean(held.foretold.recall) < 0.5 < 0.8 < np.nanmean(held.truth.recall)
+        flips = found.tables()["rule"].set_index(["split", "flips"])
+        assert len(flips) == 4
+        assert flips.at[("report", "foretold by the gradient"), "recall"] == np.nanmean(found.report.foretold.recall)
+        assert f"of flips foretold by the gradient precision {np.nanmean(found.report.foretold.precision):.3f}" in (
+            found.summary()
+        )
+
     def test_no_text_that_chose_is_reported_on(self, found):
         splits = [set(held.texts.text.tolist()) for held in found.splits.values()]
         assert len(set.union(*splits)) == sum(map(len, splits)) == 36
@@ -102,6 +113,32 @@ class TestWhatIsKept:
             assert claim.effect.split is Split.REPORT
             assert claim.effect.margin == found.config.smallest_effect
         assert any(claim.grade >= Grade.CAUSAL for claim in found.claims())
+
+    def test_shares_have_intervals_that_are_never_empty_and_end_at_0_and_1(self, found):
+        """Where all texts of four templates agree, too; nothing of random edits, and nothing of the tuned model."""
+        shares = {
+            "methods": ["flip found", "random edits"], "attributes": ["flips"], "tested": ["flips", "random edits"],
+            "rule": ["precision", "recall", "same size"],
+            "fairness": ["any value flips", "the same in the other model", "values of another group",
+                         "values of the same group"],
+        }  # fmt: skip
+        tables = found.tables()
+        for name, column in ((name, column) for name, columns in shares.items() for column in columns):
+            own, low, high = (tables[name][f"{column}{end}"] for end in ("", "_low", "_high"))
+            assert ((low >= 0) & (low <= own) & (own <= high) & (high <= 1) & (low < high)).all(), (name, column)
+        assert (tables["fairness"]["values of the same group"] == 0).any(), "some share is of texts that all agree"
+        for column in ("difference", "across minus within"):
+            low, high = (tables["fairness"][f"{column}_{end}"] for end in ("low", "high"))
+            assert ((low >= -1) & (low < high) & (high <= 1)).all()
+        assert (tables["methods"]["rank correlation_high"] <= 1).all()
+
+    def test_a_share_is_of_the_texts_that_can_be_asked_and_says_how_many(self, found):
+        for row, (split, one) in zip(
+            found.tables()["tested"].to_dict("records"),
+            [(split, nth) for split in found.splits.values() for nth in range(len(found.chosen))], strict=True,
+        ):  # fmt: skip
+            known = split.tried.flipped[one][np.isfinite(split.tried.flipped[one])]
+            assert (row["texts"], row["flips"]) == (len(known), pytest.approx(known.mean()))
 
     def test_sections_say_what_they_do_not_show_and_their_figures_are_there(self, found):
         sections = found.sections()

@@ -87,10 +87,34 @@ class TestRates:
         assert (found.estimate, found.low) == (0.0, 0.0)
         assert (1 - found.high / 1000) ** 1000 == pytest.approx(0.05, rel=0.01)
 
-    def test_random_search_of_the_same_space_is_the_control_run_by_run(self, result):
-        # runs: 2 - 1 and 1.5 - 0 hits per 1,000 calls
-        assert result.above_random("slots/gradient").estimate == pytest.approx(1.25)
-        assert np.isnan(result.above_random("slots/random").estimate)
+    def test_random_search_of_the_same_space_is_the_control(self, result):
+        """5 less 1 in 3,000 calls, its limits no nearer than those of either rate alone."""
+        more, own, other = (
+            result.above("slots/gradient", "random"), result.rate("slots/gradient"), result.rate("slots/random")
+        )  # fmt: skip
+        assert more.estimate == pytest.approx(4 / 3)
+        assert (more.estimate - more.low) ** 2 == pytest.approx(
+            (own.estimate - own.low) ** 2 + (other.high - other.estimate) ** 2
+        )
+        assert (more.high - more.estimate) ** 2 == pytest.approx(
+            (own.high - own.estimate) ** 2 + (other.estimate - other.low) ** 2
+        )
+        assert np.isnan(result.above("slots/random", "random").estimate)
+        assert np.isnan(result.above("slots/gradient", "likely_mutation").estimate), "it was not run"
+
+    def test_of_no_hit_on_either_side_it_is_not_known_which_misses_more(self, result):
+        """What may have been missed in 1,000 calls, and in another 1,000: 3.0 each."""
+        searched = [
+            replace(one, search=f"tokens/{name}") for one in self.found()[4:] for name in ("mutation", "random")
+        ]
+        found = replace(result, runs=Runs.of(searched), hits=Hits.of(searched)).above("tokens/mutation", "random")
+        assert (found.low, found.estimate, found.high) == pytest.approx((np.log(0.05), 0.0, -np.log(0.05)))
+
+    def test_what_the_gradient_adds_is_told_beside_the_same_climb_without_it(self, result):
+        assert "without it" not in result.summary()
+        searched = [*self.found(), *(replace(one, search="slots/likely_mutation") for one in self.found()[2:4])]
+        found = replace(result, runs=Runs.of(searched), hits=Hits.of(searched))
+        assert f"per 1,000 calls: slots {found.above('slots/gradient', 'likely_mutation')}." in found.summary()
 
     def test_planted_edits_are_found_by_exactly_these_edits(self, result):
         np.testing.assert_array_equal(result.first_planted("slots/gradient"), [300, 1500])
@@ -98,6 +122,10 @@ class TestRates:
         table = result.tables()["searches"].set_index("search")
         assert table.loc["slots/gradient", "runs that found the planted edits"] == 2
         assert table.loc["slots/gradient", "edits needed"] == pytest.approx((2 + 1 + 1 + 2 + 2) / 5)
+        assert table.loc["slots/gradient", "share of runs_low"] == pytest.approx(0.025**0.5), "two of two, exactly"
+        assert "found in 2 of 2 runs, a share of 1.000 [0.158, 1.000], median after 900 calls, at most 1,500" in (
+            result.summary()
+        )
         assert result.metrics()["slots/random/found_planted"] == 0.0
 
     def test_kinds_of_hits_in_words(self, result):
@@ -132,8 +160,19 @@ class TestFollowing:
         trigger, colour = (stated.shares(stated.report, nth) for nth in (0, 1))
         assert trigger[0].estimate > 0.9 > 0.4 > trigger[1].estimate
         assert colour[0].estimate < 0.1
+        assert all(0 <= one.low < one.high <= 1 for one in (*trigger, *colour))
         grades = [claim.grade for claim in stated.claims()]
         assert grades == [Grade.REPLICATED, Grade.DESCRIPTIVE]
+
+    def test_how_far_the_target_rises_by_hand(self, stated):
+        held = stated.report
+        own, random = stated.rises(held, 0)
+        assert own.estimate == pytest.approx((held.value - held.value_before)[0].mean())
+        assert random.estimate == pytest.approx(np.mean([row - held.value_before[0] for row in held.value_random[0]]))
+        assert own.low > random.high
+        told, away = stated.summary(), stated.shares(stated.held_out, 0)
+        assert f"(held-out templates {away[0]}, random edits {away[1]})" in told
+        assert f"drives the target up by {own} nats" in told
 
     def test_what_holds_is_left_to_be_tested_stated_in_advance(self, stated):
         assert isinstance(stated, Confirmable)
