@@ -184,8 +184,8 @@ def _require_hideable(model: HookedModel, prompts: Sequence[SourcedPrompt]) -> N
     for row, one in enumerate(prompts):
         if any(len(one.tokens) - 1 in part for part in one.parts):
             raise ValueError(
-                f"prompt {row} ends with a source, and cannot be answered from a token that is hidden; put the query "
-                "behind the sources, or leave them out by 'text'"
+                f"prompt {row} ends with a source, and cannot be answered from a token that is hidden; let something "
+                "stand behind the sources, such as the query or 'answer :'"
             )
 
 

@@ -1,8 +1,7 @@
 """What scores and their tests amount to: intervals, the method that was chosen, evidence and claims."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +16,7 @@ from interp_lab.production.sources.ablations import Way, other_way
 from interp_lab.production.sources.answers import LEAST, UNIT
 from interp_lab.production.sources.config import SourcesConfig
 from interp_lab.production.sources.measured import SourcesOfSplit
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval, mean_interval
 from interp_lab.types import UNMEASURED, Interval
 
 WITHOUT: dict[Way, str] = {"text": "taken out of the text", "mask": "hidden from all that follows"}
@@ -60,24 +59,25 @@ class SourcesClaims:
         values: Float[np.ndarray, " example"],
         split: SourcesOfSplit | None = None,
         *,
-        bounds: tuple[float, float] = (-math.inf, math.inf),
+        within: tuple[float, float] | None = None,
     ) -> Interval:
         """Return the interval of a mean over the prompts that have a value, of the report half unless told otherwise.
 
         `UNMEASURED`, if these are of fewer than two templates (or prompts, where there is one template).
 
         Args:
-            bounds: of the values, by which the interval is cut.
+            within: bounds of the values, where they have some; see `stats.bounded_interval`.
         """
         labels, known = (self.report if split is None else split).clusters, np.isfinite(values)
         if len(set(labels[known].tolist())) < 2:
             return UNMEASURED
-        found = mean_interval(values[known], labels[known], level=self.config.level, seed=self.config.seed)
-        return replace(found, low=max(found.low, bounds[0]), high=min(found.high, bounds[1]))
+        if within is not None:
+            return bounded_interval(values[known], labels[known], within=within, level=self.config.level)
+        return mean_interval(values[known], labels[known], level=self.config.level, seed=self.config.seed)
 
     def share(self, values: Float[np.ndarray, " example"], split: SourcesOfSplit | None = None) -> Interval:
         """Return the interval of a mean of values from 0 to 1; see `over`."""
-        return self.over(values, split, bounds=(0.0, 1.0))
+        return self.over(values, split, within=(0.0, 1.0))
 
     @cached_property
     def not_asked(self) -> str | None:

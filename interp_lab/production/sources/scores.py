@@ -30,7 +30,8 @@ class Scoring(Config):
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Probability of each source to be in a subset."""
     held_subsets: Annotated[float, Field(gt=0, lt=1)] = 0.35
-    """Share of the subsets that nothing is fitted on: they test what was."""
+    """Share of the subsets that no score is made of: they test scores. Subsets without at least two sources, and none
+    where these are fewer than three, as with two sources."""
     alpha: Annotated[float, Field(ge=0)] = 0.01
     """Penalty of the lasso on subsets; 0 is least squares."""
     steps: PositiveInt = 8

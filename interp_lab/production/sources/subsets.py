@@ -46,11 +46,17 @@ def drawn_subsets(n_sources: int, n: int, *, keep: float, rng: np.random.Generat
 def shared_out(drawn: Sequence[Kept], *, held: float) -> tuple[list[Kept], list[Kept]]:
     """Return the subsets to fit on, and those held out: a share of all, rounded, and none if that is less than three.
 
-    No rank correlation can be told of fewer, and where sources are few every subset is needed.
+    Only subsets without two sources or more are held out: leaving one out is told by the others, and would foretell
+    what it has seen. So nothing is held out of the four subsets of two sources; of fewer than three no rank
+    correlation can be told.
+
+    Args:
+        drawn: different ones.
     """
-    n_held = min(round(held * len(drawn)), len(drawn) - 2)
-    n_held = n_held if n_held >= LEAST_HELD else 0
-    return list(drawn[: len(drawn) - n_held]), list(drawn[len(drawn) - n_held :])
+    spare = [one for one in drawn if one.count(False) > 1]
+    n_held = min(round(held * len(drawn)), len(spare), len(drawn) - 2)
+    away = set(spare[-n_held:] if n_held >= LEAST_HELD else ())
+    return [one for one in drawn if one not in away], [one for one in drawn if one in away]
 
 
 def subset_weights(

@@ -17,6 +17,8 @@ def kind_of(name: str) -> str:
 def methods_table(found: SourcesClaims) -> pd.DataFrame:
     """Return, for each method and split, how often it is right, what its first source is worth, and what it foretells.
 
+    `accuracy` is the share of prompts whose answer comes from the source that it ranks first, `accuracy_if_wrong` that
+    of those whose answer is known to be wrong, and comes from another source than is asked for.
     `lost` is the fall of the log odds without its first sources, left out the way that tests methods; `foretold` the
     rank correlation of its sums with the log odds over held-out subsets, left out the way of the scores.
     """
@@ -25,11 +27,14 @@ def methods_table(found: SourcesClaims) -> pd.DataFrame:
         for nth, name in enumerate(found.names):
             row: dict[str, object] = {"method": name, "split": str(split), "kind": kind_of(name)}
             row |= found.share(held.hits[nth], held).columns("accuracy")
+            row |= found.share(np.where(held.right == 0, held.hits[nth], np.nan), held).columns("accuracy_if_wrong")
             row |= found.over(held.needed[1, nth], held).columns("lost")
-            row |= found.over(held.foretold[nth], held, bounds=(-1.0, 1.0)).columns("foretold")
+            row |= found.over(held.foretold[nth], held, within=(-1.0, 1.0)).columns("foretold")
             rows.append({**row, "grade": _graded(found, nth)})
         row = {"method": "at random", "split": str(split), "kind": "control"}
-        row |= found.share(held.shuffled_hits.mean(0), held).columns("accuracy")
+        dealt = held.shuffled_hits.mean(0)
+        row |= found.share(dealt, held).columns("accuracy")
+        row |= found.share(np.where(held.right == 0, dealt, np.nan), held).columns("accuracy_if_wrong")
         row |= found.over(held.by_lot[1].mean(0), held).columns("lost")
         rows.append({**row, **UNMEASURED.columns("foretold"), "grade": ""})
     return pd.DataFrame(rows)
@@ -53,7 +58,7 @@ def agreement_table(found: SourcesClaims) -> pd.DataFrame:
                 continue
             apart = np.where(held.same[nth, judge] < 1, 1.0, np.nan)
             row: dict[str, object] = {"method": name, "split": str(split)}
-            row |= found.over(held.tau[nth, judge], held, bounds=(-1.0, 1.0)).columns("tau")
+            row |= found.over(held.tau[nth, judge], held, within=(-1.0, 1.0)).columns("tau")
             row |= found.share(held.same[nth, judge], held).columns("same_first")
             row["n_apart"] = int(np.nansum(apart))
             row |= found.share(held.hits[nth] * apart, held).columns("right_where_apart")
@@ -71,7 +76,7 @@ def answers_table(found: SourcesClaims) -> pd.DataFrame:
             "log odds without any source": found.over(held.corrupted, held),
             "share of answers that are right": found.share(held.right, held),
             "share of answers that one source is known to state": found.share((held.truth >= 0).astype(float), held),
-            "integrated gradients: share that is missing": found.share(held.missing, held),
+            "integrated gradients: share that is missing": found.over(held.missing, held),
         }
         rows += [
             {"what": name, "split": str(split), **one.columns("value")}

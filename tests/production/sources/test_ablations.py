@@ -131,7 +131,7 @@ class TestBadInput:
             Ablations(tiny_model(), [SourcedPrompt((1, 2), ((0,), (1,)), (3,))]).log_odds([(0, (False, False))])
 
     def test_the_token_that_answers_cannot_be_hidden(self):
-        with pytest.raises(ValueError, match=r"prompt 0 ends with a source.*leave them out by 'text'"):
+        with pytest.raises(ValueError, match=r"prompt 0 ends with a source.*let something stand behind the sources"):
             Ablations(tiny_model(), [SourcedPrompt((1, 2), ((1,),), (3,))], way="mask")
 
     def test_subsets_say_something_of_every_source(self):

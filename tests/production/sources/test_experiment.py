@@ -49,6 +49,9 @@ class TestTheOrganism:
         assert 2 < wrong.sum() < 20
         assert held.hits[overlap][~wrong].mean() > 0.9 > 0.1 > held.hits[overlap][wrong].mean()
         assert held.hits[own][wrong].mean() > 0.7
+        table = found.tables()["methods"].query("split == 'report'").set_index("method")["accuracy_if_wrong"]
+        assert table[LOO] == pytest.approx(held.hits[own][wrong].mean())
+        assert table["word overlap"] < 0.1 < table["at random"] < 0.5
 
     def test_claims_are_graded_by_the_other_way_of_leaving_out(self, found):
         assert found.tested_by == "mask"
@@ -97,6 +100,7 @@ class TestTheOrganism:
     def test_shares_stay_between_0_and_1(self, found):
         methods = found.tables()["methods"]
         assert methods[["accuracy_low", "accuracy_high"]].stack().between(0, 1).all()
+        assert (methods["accuracy_low"] < methods["accuracy_high"]).all()  # also where all prompts agree
         assert methods[["foretold_low", "foretold_high"]].stack().dropna().between(-1, 1).all()
 
 

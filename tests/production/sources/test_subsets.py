@@ -28,14 +28,28 @@ class TestDrawn:
         one, other = (drawn_subsets(15, 9, keep=0.5, rng=np.random.default_rng(4)) for _ in range(2))
         assert one == other
 
-    def test_held_out_ones_are_apart_and_something_is_left_to_fit_on(self):
-        fit, held = shared_out(drawn_subsets(4, 16, keep=0.5, rng=np.random.default_rng(0)), held=0.25)
-        assert (len(fit), len(held), len({*fit, *held})) == (12, 4, 16)
+    def test_held_out_ones_are_apart_and_no_score_is_made_of_them(self):
+        """Leaving one out is told by the whole prompt and by those without one source: these five are fitted on."""
+        drawn = drawn_subsets(4, 16, keep=0.5, rng=np.random.default_rng(0))
+        for held in (0.25, 0.9):
+            fit, away = shared_out(drawn, held=held)
+            assert len({*fit, *away}) == len(fit) + len(away) == 16
+            assert {(True,) * 4, *without_each(4)} <= set(fit)
+        assert (len(fit), len(away)) == (5, 11)
+        fit, away = shared_out(drawn, held=0.25)
+        assert (len(fit), len(away)) == (12, 4)
 
-    @pytest.mark.parametrize(("n", "held", "n_held"), [(2, 0.9, 0), (4, 0.5, 0), (8, 0.4, 3), (5, 0.9, 3)])
-    def test_none_are_held_out_where_they_would_tell_nothing(self, n, held, n_held):
-        fit, away = shared_out([(True,)] * n, held=held)
-        assert (len(fit), len(away)) == (n - n_held, n_held)
+    @pytest.mark.parametrize(("n_sources", "held", "n_held"), [(1, 0.9, 0), (2, 0.9, 0), (3, 0.3, 0), (3, 0.4, 3)])
+    def test_none_are_held_out_where_they_would_tell_nothing(self, n_sources, held, n_held):
+        """Of two sources, one subset leaves out more than one; of three, four do."""
+        drawn = drawn_subsets(n_sources, 100, keep=0.5, rng=np.random.default_rng(0))
+        fit, away = shared_out(drawn, held=held)
+        assert (len(fit), len(away)) == (len(drawn) - n_held, n_held)
+
+    def test_something_is_left_to_fit_on(self):
+        drawn = [tuple(at == nth for at in range(6)) for nth in range(5)]
+        fit, away = shared_out(drawn, held=0.99)
+        assert (fit, away) == (drawn[:2], drawn[2:])
 
     @pytest.mark.parametrize(("n_sources", "n", "keep"), [(0, 4, 0.5), (3, 0, 0.5), (3, 4, 0.0), (3, 4, 1.0)])
     def test_what_cannot_be_drawn(self, n_sources, n, keep):
