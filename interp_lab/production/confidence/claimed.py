@@ -17,6 +17,7 @@ from interp_lab.stats import (
     PairedDifference,
     auroc_by_document,
     bootstrap_interval,
+    bounded_interval,
     paired_difference,
     share_interval,
 )
@@ -67,8 +68,7 @@ class ConfidenceClaims(Probabilities):
 
     def share_right(self, part: Part) -> Interval:
         """Return the share of answers that is right."""
-        c = self.config
-        return _cut(bootstrap_interval(part.right.astype(float), part.clusters, level=c.level, seed=c.seed).at())
+        return bounded_interval(part.right.astype(float), part.clusters, level=self.config.level)
 
     def calibration(self, name: str, part: Part) -> tuple[CalibrationError, Interval]:
         """Return the calibration error beside chance's, and what is left of it without chance, with its interval."""

@@ -45,7 +45,8 @@ class ConfidenceConfig(ModelConfig):
     """Temperature that they are drawn at."""
     probe: RunRef | None = None
     """A probe, a latent or a direction of another run, read at the last token of the prompt, as
-    `monitors.monitor_from_run` takes it; `None` fits a probe here that tells right answers from wrong ones."""
+    `monitors.monitor_from_run` takes it, whatever it was fitted on; `None` fits a probe here that tells right answers
+    from wrong ones."""
     penalty: Annotated[float, Field(gt=0)] = 10.0
     """L2 penalty of the probe that is fitted here (inverse of scikit-learn's C), on activations of unit spread."""
     grounding: bool = True

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Shaped
 
 from interp_lab.production.confidence.answering import Answered, answer, is_right
@@ -18,7 +21,9 @@ from interp_lab.production.confidence.names import (
     PROBABILITY,
     PROBE,
 )
+from interp_lab.production.monitors.bank import MonitorBank
 from interp_lab.production.monitors.from_run import monitor_from_run
+from interp_lab.production.monitors.monitor import Monitor
 from interp_lab.production.sources.ablations import Ablations
 from interp_lab.production.sources.prompts import encoded
 from interp_lab.production.sources.scores import falls_without_each
@@ -53,6 +58,9 @@ class Usual(KeptFields):
     weights: Float[np.ndarray, " d"]
     """Of the probe."""
     bias: float
+    after: str
+    """What is done to its affine score; see `monitors.monitor.After`."""
+    jump: float
     centre: Float[np.ndarray, " d"]
     whitening: Float[np.ndarray, "d d"]
     """Activations without their centre become of unit covariance by it."""
@@ -63,7 +71,10 @@ class Usual(KeptFields):
 
     def probe(self, x: Float[np.ndarray, "example d"]) -> Float[np.ndarray, " example"]:
         """Return the probe's scores."""
-        return x.astype(np.float64) @ self.weights + self.bias
+        own: dict[str, Any] = {"bias": self.bias, "after": self.after, "jump": self.jump}
+        one = Monitor(PROBE, self.hook, torch.from_numpy(self.weights), **own)
+        (stack,) = MonitorBank((one,)).stacks(torch.device("cpu"))
+        return stack.scores(torch.from_numpy(x)[None])[0, :, 0].double().numpy()
 
     def strangeness(self, x: Float[np.ndarray, "example d"]) -> Float[np.ndarray, " example"]:
         """Return how far activations are from the usual ones."""
@@ -76,6 +87,18 @@ class Reader:
 
     model: HookedModel
     config: ConfidenceConfig
+
+    @cached_property
+    def given(self) -> Monitor | None:
+        """The probe of another run; `None` if one is fitted here.
+
+        Raises: ValueError, as `monitor_from_run`, or for a hook point where tokens have no single vector.
+        """
+        if self.config.probe is None:
+            return None
+        found = monitor_from_run(self.config.probe, self.model)
+        MonitorBank((found,)).require_fits(self.model)
+        return found
 
     def answered(self, asked: Sequence[Question], *, hooks: Sequence[str]) -> Answered:
         """Return the model's answers.
@@ -95,27 +118,26 @@ class Reader:
     def usual(self, answered: Answered, right: Bool[np.ndarray, " example"], hooks: Sequence[str]) -> Usual:
         """Fit the probe, or take another run's, and what activations usually are at its place.
 
-        Raises: ValueError, as `monitor_from_run`.
+        Raises: ValueError, as `given`.
         """
-        if self.config.probe is not None:
-            given = monitor_from_run(self.config.probe, self.model)
-            (x,) = (answered.last[:, nth] for nth, hook in enumerate(hooks) if hook == given.hook)
-            return Usual(
-                given.hook, given.weights.double().numpy(), given.bias, *_whitened(x), (given.hook,), np.zeros(0)
-            )
+        given = self.given
+        if given is not None:
+            x = answered.last[:, hooks.index(given.hook)]
+            own = (given.weights.double().numpy(), given.bias, given.after, given.jump)
+            return Usual(given.hook, *own, *_whitened(x), (given.hook,), np.zeros(0))
         losses = np.array([self._loss(answered.last[:, nth], right) for nth in range(len(hooks))])
         best = int(losses.argmin())
         x = answered.last[:, best]
         weights, bias = self._probe(x, right)
-        return Usual(hooks[best], weights, bias, *_whitened(x), tuple(hooks), losses)
+        return Usual(hooks[best], weights, bias, "identity", 0.0, *_whitened(x), tuple(hooks), losses)
 
     def hooks_read(self) -> tuple[str, ...]:
         """Return where activations are needed.
 
-        Raises: ValueError, as `monitor_from_run`.
+        Raises: ValueError, as `given`.
         """
-        if self.config.probe is not None:
-            return (monitor_from_run(self.config.probe, self.model).hook,)
+        if self.given is not None:
+            return (self.given.hook,)
         return tuple(f"blocks.{layer}.hook_resid_post" for layer in range(int(self.model.cfg.n_layers)))
 
     def signals(

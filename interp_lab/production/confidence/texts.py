@@ -42,8 +42,8 @@ def says(found: ConfidenceClaims) -> str:
     for part, held in found.parts.items():
         why = found.refused(held)
         own = table[(table["part"] == part) & (table["answers"] > 0)]
-        within = f"{int(own['within_range'].astype(bool).sum())} of {len(own)} levels hold what they say"
-        told.append(f"{part}: {within}" if why is None else f"{part}: refused, as {why} (had it been said, {within})")
+        within = f"the share right contradicts {int((~own['within_range'].astype(bool)).sum())} of {len(own)} levels"
+        told.append(f"{part}: {within}" if why is None else f"{part}: refused, as {why} ({within})")
     return ". ".join(told) + "."
 
 

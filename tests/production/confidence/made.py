@@ -22,7 +22,9 @@ def part(n, seed, *, boast=1.0, shift=0.0, strange=0.0, signals=3, n_templates=1
 
 
 def result(*, boast=1.0, n=1000, shift=0.0, strange=0.0, report_shift=0.0, **config):
-    usual = Usual("blocks.0.hook_resid_post", np.zeros(4), 0.0, np.zeros(4), np.eye(4), ("a",), np.zeros(1))
+    usual = Usual(
+        "blocks.0.hook_resid_post", np.zeros(4), 0.0, "identity", 0.0, np.zeros(4), np.eye(4), ("a",), np.zeros(1)
+    )
     return ConfidenceResult(
         config=ConfidenceConfig.from_mapping({"n_shuffled": 3, **config}),
         provenance=provenance("confidence", IDENTITY, seed=0, device="cpu", dtype="float32"),

@@ -125,6 +125,14 @@ def test_how_usual_an_activation_is_is_a_p_value(honest):
     )
 
 
+def test_a_probe_that_is_a_latent_is_read_as_its_value(honest):
+    x = np.array([[1, 0, 0, 9], [2, 0, 0, 9], [3, 0, 0, 9]], dtype=np.float32)
+    read = replace(honest.usual, weights=np.array([2.0, 0, 0, 0]), bias=-4.0, after="jumprelu", jump=0.5)
+    assert read.probe(x).tolist() == [0.0, 0.0, 2.0]
+    assert replace(read, after="identity").probe(x).tolist() == [-2.0, 0.0, 2.0]
+    assert replace(read, after="sigmoid").probe(x)[1] == 0.5
+
+
 def test_only_signals_that_tell_are_reasons(honest):
     assert honest.informative() == ("probability", "margin")
 
@@ -157,4 +165,5 @@ class TestWhatIsShown:
         found = result(n=200)
         found.held_out.right[:] = True
         assert all(np.isnan(one.estimate) for one in found.measured("auroc", found.held_out))
+        assert found.share_right(found.held_out).low < found.share_right(found.held_out).high == 1.0
         assert found.tables()["probabilities"]["brier"].notna().all()

@@ -1,13 +1,17 @@
 """The organism's answers: what its confidence is worth, what is said of one prompt, and where nothing is said."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from interp_lab.config import ConfigError
 from interp_lab.experiment import Result
 from interp_lab.models import declare_identity, identity_of, load_model
+from interp_lab.probes import Probes, ProbesConfig
+from interp_lab.probes.saved import trained_probe
 from interp_lab.production.confidence import (
     Confidence,
     ConfidenceConfig,
@@ -16,20 +20,21 @@ from interp_lab.production.confidence import (
     assess,
     assess_all,
     load_calibration,
-    question,
     save_calibration,
 )
 from interp_lab.production.confidence.asked import questions
 from interp_lab.production.confidence.names import COMBINED, GROUNDING, PROBE
 from interp_lab.production.confidence.signals import Reader
-from interp_lab.production.monitors.monitor import Monitor
 from interp_lab.production.sources.ablations import Ablations
 from interp_lab.production.sources.prompts import encoded
 from interp_lab.production.sources.scores import falls_without_each
+from interp_lab.runs import save_result
 from interp_lab.runs.tensors import TensorFileError
+from interp_lab.tasks.encoding import encode
 from tests.tasks.reading import grammar_reader
 
 SMALL = {"n_fit": 128, "n_calibrate": 128, "n_report": 128, "n_held_out": 64, "n_samples": 5, "n_shuffled": 2}
+TRUTH = "grammar/truth/is_true"
 
 
 @pytest.fixture(scope="module")
@@ -178,21 +183,36 @@ class TestNothingToCalibrate:
             Confidence(config).measure(model)
 
 
-def test_a_probe_of_another_run_is_read_as_it_is(organism, monkeypatch, asked, found):
-    import torch
+class TestAProbeOfAnotherRun:
+    @pytest.fixture(scope="class")
+    def run(self, organism, tmp_path_factory):
+        """Whether a statement is true, as a run of `probes` found it on other texts."""
+        small = {"sites": ("resid_post",), "n_controls": 3, "n_untrained": 1, "mlp": None, "n_documents": 96}
+        config = ProbesConfig(labels=(TRUTH,), causal=False, n_held_out=None, **small)
+        folder = tmp_path_factory.mktemp("runs") / "probes"
+        result = Probes(config).measure(organism)
+        save_result(result, folder)
+        return folder, trained_probe(result.probed[0], result.provenance)
 
-    weights = torch.linspace(-1, 1, int(organism.cfg.d_model))
-    given = Monitor("given", "blocks.1.hook_resid_post", weights, bias=0.5, model=identity_of(organism))
-    monkeypatch.setattr("interp_lab.production.confidence.signals.monitor_from_run", lambda ref, model: given)
-    config = found.config.overlaid({"probe": {"run": "somewhere", "artefact": "is_true"}})
-    reader, some = Reader(organism, config), asked["fit"][:40]
-    assert reader.hooks_read() == ("blocks.1.hook_resid_post",)
-    answered = reader.answered(some, hooks=reader.hooks_read())
-    usual = reader.usual(answered, reader.right(some, answered), reader.hooks_read())
-    signals = reader.signals(some, answered, answered.last[:, 0], usual, grounded=False)
-    np.testing.assert_allclose(signals[PROBE], answered.last[:, 0] @ weights.numpy() + 0.5, rtol=1e-4, atol=1e-4)
-    assert GROUNDING not in signals
-    assert question("a b").right == ()
+    def test_is_read_as_it_was_fitted_kept_with_the_calibration_and_needed_no_more(self, organism, run, tmp_path):
+        folder, oracle = run
+        site = oracle.sites[1]
+        own = {"task": "grammar/truth", "words_cut": 1, "probe": {"run": str(folder), "artefact": f"{TRUTH}@{site}"}}
+        config = ConfidenceConfig.from_mapping({**SMALL, **own})
+        found = Confidence(config).measure(organism)
+        assert found.usual.hook == f"blocks.{site}"
+        assert "probes" not in found.tables()
+        asked = questions(config)["report"]
+        with torch.no_grad():
+            for nth, tokens in enumerate(encode(organism, [one.prompt for one in asked[:8]])):
+                _, cache = organism.run_with_cache(torch.tensor([tokens]))
+                score = float(oracle.scorer(site)(cache[f"blocks.{site}"][:, -1:]))
+                assert found.report.signals[found.names.index(PROBE), nth] == pytest.approx(score, rel=1e-3, abs=1e-3)
+        save_calibration(found, tmp_path / "calibration.safetensors")
+        shutil.move(folder, tmp_path / "elsewhere")
+        again = assess_all(organism, asked[:4], by=load_calibration(tmp_path / "calibration.safetensors"))
+        before = found.given(COMBINED, found.report.signals)[0]
+        assert [one.probability for one in again] == pytest.approx(before[:4].tolist(), rel=1e-2)
 
 
 def test_an_unknown_primary_is_refused():
