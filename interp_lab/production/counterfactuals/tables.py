@@ -13,7 +13,7 @@ from interp_lab.types import Interval
 
 def methods_table(found: CounterfactualClaims) -> pd.DataFrame:
     """Return a row per method and split: how often a flip is found, how small, how far, how plausible."""
-    rows = []
+    rows, most = [], (0.0, float(found.config.most_edits))
     for split, held in found.splits.items():
         templates = held.texts.template
         for nth, method in enumerate(held.found.methods):
@@ -24,12 +24,12 @@ def methods_table(found: CounterfactualClaims) -> pd.DataFrame:
                     "split": str(split),
                     **found.interval(np.isfinite(own.size[nth]).astype(float), templates).columns("flip found"),
                     **found.interval(own.random[nth], templates).columns("random edits"),
-                    "edits": _mean(own.size[nth]),
-                    "turn": _mean(own.turn[nth]),
+                    **found.interval(own.size[nth], templates, within=most).columns("edits"),
+                    **found.interval(own.turn[nth], templates, within=None).columns("turn"),
                     "foretold turn": _mean(own.estimated[nth]),
                     **found.interval(own.agreement[nth], templates, within=DIFFERENCES).columns("rank correlation"),
                     **found.interval(own.plausibility[nth], templates, within=None).columns("plausibility"),
-                    "as a template": _mean(own.member[nth]),
+                    **found.interval(own.member[nth], templates).columns("as a template"),
                     "tried": _mean(own.n_tried[nth]),
                 }
             )
@@ -42,8 +42,8 @@ def attributes_table(found: CounterfactualClaims) -> pd.DataFrame:
     for split, held in found.splits.items():
         for name, flips in zip(held.alone.attributes, held.alone.flips, strict=True):
             declared = "should decide" if name in found.legitimate else "protected" if name in found.protected else ""
-            share = found.interval(flips, held.texts.template)
-            rows.append({"attribute": name, "split": str(split), "declared": declared, **share.columns("flips")})
+            row = {"attribute": name, "split": str(split), "declared": declared, "texts": _count(flips)}
+            rows.append(row | found.interval(flips, held.texts.template).columns("flips"))
     table = pd.DataFrame(rows)
     return table if table.empty else table.sort_values(["split", "flips"], ascending=[False, False], kind="stable")
 
@@ -57,7 +57,7 @@ def tested_table(found: CounterfactualClaims) -> pd.DataFrame:
                 {
                     "changed": f"{one.attribute}, any value" if isinstance(one, AnyValue) else one.attribute,
                     "split": str(split),
-                    "texts": int(np.isfinite(held.tried.flipped[nth]).sum()),
+                    "texts": _count(held.tried.flipped[nth]),
                     **found.share(one, split).columns("flips"),
                     **found.control(one, split).columns("random edits"),
                     "evidence": grades.get(str(one), ""),
@@ -72,7 +72,9 @@ def fairness_table(found: CounterfactualClaims) -> pd.DataFrame:
     rows = []
     for split, held in found.splits.items():
         for nth, name in enumerate(held.fair.names):
-            row: dict[str, object] = {"protected": name, "split": str(split)}
+            row: dict[str, object] = {
+                "protected": name, "split": str(split), "texts": _count(held.fair.any_value[nth]),
+            }  # fmt: skip
             for key, interval in fairness_of(found, split, nth).items():
                 row |= interval.columns(key)
             rows.append(row)
@@ -99,8 +101,7 @@ def truth_table(found: CounterfactualClaims) -> pd.DataFrame:
     for split, held in found.splits.items():
         for label, truth in (("measured", held.truth), ("foretold by the gradient", held.foretold)):
             if truth is not None:
-                n = int(np.isfinite(truth.size).sum())
-                row: dict[str, object] = {"split": str(split), "flips": label, "texts": n}
+                row: dict[str, object] = {"split": str(split), "flips": label, "texts": _count(truth.size)}
                 for key, interval in truth_of(found, split, truth).items():
                     row |= interval.columns(key)
                 rows.append(row)
@@ -132,6 +133,11 @@ def flips_table(found: CounterfactualClaims) -> pd.DataFrame:
             )
     table = pd.DataFrame(rows)
     return table if table.empty else table.sort_values("turn", ascending=False, kind="stable")
+
+
+def _count(values: Float[np.ndarray, " example"]) -> int:
+    """Return of how many texts there is a value."""
+    return int(np.isfinite(values).sum())
 
 
 def _mean(values: Float[np.ndarray, " example"]) -> float:

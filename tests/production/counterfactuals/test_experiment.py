@@ -117,8 +117,8 @@ class TestWhatIsKept:
     def test_shares_have_intervals_that_are_never_empty_and_end_at_0_and_1(self, found):
         """Where all texts of four templates agree, too; nothing of random edits, and nothing of the tuned model."""
         shares = {
-            "methods": ["flip found", "random edits"], "attributes": ["flips"], "tested": ["flips", "random edits"],
-            "rule": ["precision", "recall", "same size"],
+            "methods": ["flip found", "random edits", "as a template"], "attributes": ["flips"],
+            "tested": ["flips", "random edits"], "rule": ["precision", "recall", "same size"],
             "fairness": ["any value flips", "the same in the other model", "values of another group",
                          "values of the same group"],
         }  # fmt: skip
@@ -131,8 +131,14 @@ class TestWhatIsKept:
             low, high = (tables["fairness"][f"{column}_{end}"] for end in ("low", "high"))
             assert ((low >= -1) & (low < high) & (high <= 1)).all()
         assert (tables["methods"]["rank correlation_high"] <= 1).all()
+        methods = tables["methods"]
+        assert ((methods["edits_low"] < methods["edits"]) & (methods["edits_high"] <= 2)).all()
 
     def test_a_share_is_of_the_texts_that_can_be_asked_and_says_how_many(self, found):
+        shown = found.tables()["attributes"].set_index(["attribute", "split"])["texts"]
+        held = found.report.alone
+        assert shown[held.attributes[-1], "report"] == np.isfinite(held.flips[-1]).sum()
+        assert (found.tables()["fairness"]["texts"] == [24, 12]).all(), "every text has a neighbourhood"
         for row, (split, one) in zip(
             found.tables()["tested"].to_dict("records"),
             [(split, nth) for split in found.splits.values() for nth in range(len(found.chosen))], strict=True,
