@@ -45,16 +45,19 @@ competitor.figures()["areas"]
 
 # %% [markdown]
 # The filter by hand looks for two words, and is right about one of the two conditions. The one that learns words is as
-# good as the monitor: in these texts words decide, and a monitor is no better than what they tell. Random directions of
-# the same length respond to the same alarms, and the name is written all the same:
+# good as the monitor: in these texts words decide, and a monitor is no better than what they tell. Nor is it better
+# than the model's own next word, which costs nothing to read; but the alarm comes within the forward pass, in time for
+# a later layer to act. Random directions of the same length respond to the same alarms, and the name is written all the
+# same:
 
 # %%
 competitor.tables()["alarms"].round(3)
 
 # %% [markdown]
 # **A false fact.** Here words cannot tell: every word is true and false equally often. Just before the statement is
-# marked, the model knows; when the false word has just been written, it does not. No monitor can read what is not there
-# yet, and the result says so.
+# marked, a monitor tells, and so does the model's next word, which is the mark. When the false word has just been
+# written, the monitor is at chance; how improbable the model found that word (its surprise) says more. A monitor has to
+# be held against what the model says of itself, too.
 
 # %%
 truth = {"behaviour": "truth", "where": {}, "label": "is_true", "alarming": ("False",), "says": None}

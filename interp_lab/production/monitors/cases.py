@@ -11,7 +11,7 @@ from interp_lab.decoding import DecodingSettings, decode
 from interp_lab.organisms.grammar import Behaviour, Example, Template
 from interp_lab.organisms.grammar.corpus import behaviour
 from interp_lab.production.monitors.config import MonitorsConfig
-from interp_lab.tasks.encoding import encode, require_known
+from interp_lab.tasks.encoding import continuations, encode, prompts, require_known
 from interp_lab.tasks.grammar import templates_of
 from interp_lab.tasks.sentences import in_turn
 from interp_lab.types import HookedModel, nearest
@@ -33,6 +33,8 @@ class Cases:
     labels: Bool[np.ndarray, " text"]
     """Whether it is to be warned of."""
     templates: tuple[str, ...]
+    answers: tuple[str, ...]
+    """The word that each text, as it was drawn, goes on with."""
     n_new: int
     """Tokens that the model writes to say what it says."""
     written: tuple[tuple[int, ...], ...] = ()
@@ -44,7 +46,7 @@ class Cases:
     def rows(self, index: Sequence[int] | Int[np.ndarray, " row"]) -> "Cases":
         """Return some of the texts."""
         chosen = [int(nth) for nth in index]
-        names = ("texts", "ids", "prompt_lengths", "templates", "written")
+        names = ("texts", "ids", "prompt_lengths", "templates", "answers", "written")
         each = {name: tuple(getattr(self, name)[nth] for nth in chosen) for name in names if getattr(self, name)}
         return replace(self, labels=self.labels[chosen], **each)
 
@@ -123,9 +125,11 @@ class Drawing:
                 )
         labels = np.array([str(example.latents[c.label]) in c.alarming for _, _, example in drawn])
         n_new = max(len(row) - len(start) for row, start in zip(ids, starts, strict=True)) + 1
+        examples = [example for _, _, example in drawn]
         found = Cases(
-            tuple(texts), tuple(ids), tuple(map(len, starts)), labels, tuple(one.template for *_, one in drawn), n_new
-        )
+            tuple(texts), tuple(ids), tuple(map(len, starts)), labels, tuple(one.template for one in examples),
+            tuple(one.answer for one in examples), n_new,
+        )  # fmt: skip
         return found if c.says is None else said(model, found, c)
 
 
@@ -150,6 +154,19 @@ def says_it(model: HookedModel, written: Sequence[Sequence[int]], config: Monito
             require_known(model, word, ids, what="word")
             runs.append(tuple(ids))
     return np.array([any(_stands_in(run, new) for run in runs) for new in written], dtype=bool)
+
+
+def begun_with(model: HookedModel, fit: Cases, config: MonitorsConfig) -> tuple[int, ...]:
+    """Return ids that words to be warned of begin with: what should not be written, or what such texts went on with.
+
+    Raises: ValueError, as `continuations`.
+    """
+    behind = dict.fromkeys(config.says or (), 0)
+    if config.says is None:
+        behind = {fit.answers[nth]: int(nth) for nth in np.flatnonzero(fit.labels)}
+    before = prompts(model, [fit.texts[nth] for nth in behind.values()])
+    added = continuations(model, [(one, f" {word}") for one, word in zip(before, behind, strict=True)])
+    return tuple(sorted({ids[0] for ids in added}))
 
 
 def _stands_in(run: tuple[int, ...], ids: Sequence[int]) -> bool:

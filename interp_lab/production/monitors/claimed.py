@@ -39,7 +39,8 @@ class MonitorsClaims:
     config: MonitorsConfig
     provenance: Provenance
     names: tuple[str, ...]
-    """The monitor that was chosen, those of other runs, random directions, shuffled labels, and filters of words."""
+    """The monitor that was chosen, those of other runs, random directions, shuffled labels, the model's own output, and
+    filters of words."""
     choice: Choice
     made: Made
     cost: Cost

@@ -20,7 +20,7 @@ from interp_lab.production.monitors.cases import Cases, Drawing
 from interp_lab.production.monitors.config import Kind, MonitorsConfig
 from interp_lab.production.monitors.fitting import fitted, last_activations, monitor, random_line
 from interp_lab.production.monitors.from_run import monitor_from_run
-from interp_lab.production.monitors.measured import KEYWORDS, WORDS, Choice, Cost, Made, Part, filters, peaks
+from interp_lab.production.monitors.measured import Choice, Cost, Made, Part, peaks, without_monitor
 from interp_lab.production.monitors.monitor import Monitor
 from interp_lab.production.monitors.responding import Outcome, outcome, responding, response_hook, stopping
 from interp_lab.production.monitors.result import MonitorsResult
@@ -92,7 +92,7 @@ class _Work:
         areas, gaps = self._told_apart(cases["choose"], candidates)
         best = candidates[self._chosen([one.name for one in candidates], areas, gaps)]
         monitors = self._with_threshold([best, *self._given(), *self._controls(best, x["fit"], cases["fit"])], cases)
-        parts = self._parts(cases, monitors)
+        names, parts = self._parts(cases, monitors)
         strengths, said, added = np.zeros(0), np.zeros(0), np.zeros(0)
         if self.config.says is not None:
             self._step("responses")
@@ -104,7 +104,7 @@ class _Work:
                 parts[name] = parts[name].under(self._outcomes(monitors[0], added, cases[name]))
         self.progress(1, 1, "watched")
         return {
-            "names": (*(one.name for one in monitors), KEYWORDS, WORDS),
+            "names": names,
             "choice": Choice(tuple(one.name for one in candidates), areas, strengths, said),
             "made": Made(best.hook, best.weights.numpy(), best.bias, added),
             "cost": Cost(len(best.weights), self._model_cost(cases["fit"])),
@@ -193,20 +193,20 @@ class _Work:
         bars = [threshold_at(one[~own.labels], self.config.rate, level=self.config.level).value for one in scores]
         return [replace(one, threshold=bar) for one, bar in zip(monitors, bars, strict=True)]
 
-    def _parts(self, cases: Mapping[str, Cases], monitors: list[Monitor]) -> dict[str, Part]:
+    def _parts(self, cases: Mapping[str, Cases], monitors: list[Monitor]) -> tuple[tuple[str, ...], dict[str, Part]]:
         self._step("scores")
         told = {name: one for name, one in cases.items() if name not in ("fit", "choose")}
-        by_words = filters(cases["fit"], told, self.config.keywords)
+        names, others = without_monitor(self.model, cases["fit"], told, self.config)
         found = {}
         for name, one in told.items():
             scores, first = peaks(self.model, one, monitors, batch_size=self.config.batch_size)
-            blank = np.full((2, len(one)), np.nan)
+            blank = np.full(others[name].shape, np.nan)
             nothing = np.zeros((0, len(one)))
             found[name] = Part(
-                one.labels, np.array(one.templates), np.concatenate([scores, by_words[name]]),
+                one.labels, np.array(one.templates), np.concatenate([scores, others[name]]),
                 np.concatenate([first, blank]), nothing, nothing,
             )  # fmt: skip
-        return found
+        return (*(one.name for one in monitors), *names), found
 
     def _way(self, best: Monitor, x: np.ndarray, cases: Cases) -> np.ndarray:
         """Return the way from other texts to those to be warned of, in the layer in which responses act."""

@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from interp_lab.production.monitors.bank import MonitorBank
-from interp_lab.production.monitors.cases import Cases
+from interp_lab.production.monitors.cases import Cases, begun_with
+from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.fitting import keyword_scores, word_scores
 from interp_lab.production.monitors.monitor import Monitor
+from interp_lab.production.monitors.own_output import NEXT, SURPRISE, output_scores
 from interp_lab.production.monitors.responding import Outcome
 from interp_lab.production.monitors.watched import readings_on
 from interp_lab.runs.fields import KeptFields
@@ -29,10 +31,11 @@ class Part(KeptFields):
     """Whether it is to be warned of."""
     templates: Shaped[np.ndarray, " text"]
     scores: Float[np.ndarray, "score text"]
-    """Highest aggregate that a monitor reached, which is what an alarm goes by; of a filter, its score."""
+    """Highest aggregate that a monitor, or the model's output, reached, which is what alarms go by; of a filter, its
+    score."""
     first: Float[np.ndarray, "score text"]
-    """Tokens that were still to be read when a monitor first passed its threshold; NaN where it never did, and for
-    filters."""
+    """Tokens that were still to be read when a monitor first passed its threshold; NaN where it never did, and for all
+    that is no monitor."""
     says: Float[np.ndarray, "way text"]
     """1 where a word was written that should not be; no ways at all where nothing was written."""
     changed: Float[np.ndarray, "way text"]
@@ -99,12 +102,22 @@ def peaks(
     return highest, first
 
 
-def filters(
-    fit: Cases, parts: Mapping[str, Cases], keywords: Sequence[str]
-) -> dict[str, Float[np.ndarray, "filter _"]]:
-    """Return the scores of both filters of words, by part."""
-    learned = word_scores(fit.texts, fit.labels, [one.texts for one in parts.values()])
-    return {
-        name: np.stack([keyword_scores(one.texts, keywords), scores])
-        for (name, one), scores in zip(parts.items(), learned, strict=True)
+def without_monitor(
+    model: HookedModel, fit: Cases, parts: Mapping[str, Cases], config: MonitorsConfig
+) -> tuple[tuple[str, ...], dict[str, Float[np.ndarray, "score _"]]]:
+    """Return what tells texts apart without reading activations, by name, and its scores by part.
+
+    That is the model's own output, a filter of words by hand, and one that has learned words.
+    """
+    begin = begun_with(model, fit, config)
+    outputs = {
+        name: output_scores(model, one, begin, over=config.over, batch_size=config.batch_size)
+        for name, one in parts.items()
     }
+    own = [name for name in (NEXT, SURPRISE) if all(name in one for one in outputs.values())]
+    learned = word_scores(fit.texts, fit.labels, [one.texts for one in parts.values()])
+    found = {
+        name: np.stack([*(outputs[name][score] for score in own), keyword_scores(one.texts, config.keywords), words])
+        for (name, one), words in zip(parts.items(), learned, strict=True)
+    }
+    return (*own, KEYWORDS, WORDS), found

@@ -13,7 +13,8 @@ from interp_lab.production.monitors import texts
 from interp_lab.production.monitors.claimed import WAYS, MonitorsClaims
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.figures import alarms_figure, areas_figure, calibration_figure
-from interp_lab.production.monitors.measured import Choice, Cost, Made, Part
+from interp_lab.production.monitors.measured import KEYWORDS, WORDS, Choice, Cost, Made, Part
+from interp_lab.production.monitors.own_output import NEXT, SURPRISE
 from interp_lab.production.monitors.tables import (
     alarms_table,
     beyond_table,
@@ -24,6 +25,7 @@ from interp_lab.production.monitors.tables import (
 from interp_lab.runs.fields import from_arrays
 
 _PARTS = ("calibrate", "report", "paraphrased", "held_out")
+_SHORT = {"keywords": KEYWORDS, "words": WORDS, "next_word": NEXT, "surprise": SURPRISE}
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,17 @@ class MonitorsResult(MonitorsClaims):
         """Return flat numbers of each part.
 
         `auroc_PART`, `false_positives_PART`, `recall_PART` and `strict_recall_PART` (shares) of the chosen monitor;
-        `auroc_keywords_PART` and `auroc_words_PART` of the filters; `ece_PART`; under alarms `stop_leaks_PART` and
+        `auroc_keywords_PART` and `auroc_words_PART` of the filters, `auroc_next_word_PART` and `auroc_surprise_PART` of
+        the model's output; `ece_PART`; under alarms `stop_leaks_PART` and
         `steer_leaks_PART` (shares of the texts to be warned of). PART is `report`, `paraphrases`, `held_out`.
         """
+        others = {short: one for short, one in _SHORT.items() if one in self.groups}
         found = {"share_of_the_models_cost": self.cost.monitor / self.cost.model}
         for name, part in self.parts.items():
             key = {"held-out templates": "held_out"}.get(name, name)
             found |= {
                 f"auroc_{key}": self.area(part, (0,)).estimate,
-                f"auroc_keywords_{key}": self.area(part, (len(self.names) - 2,)).estimate,
-                f"auroc_words_{key}": self.area(part, (len(self.names) - 1,)).estimate,
+                **{f"auroc_{short}_{key}": self.area(part, self.groups[one]).estimate for short, one in others.items()},
                 f"false_positives_{key}": self.false_positives(part, 0).estimate,
                 f"recall_{key}": self.recall(part, 0).estimate,
                 f"strict_recall_{key}": self.strict_recall(part, 0).estimate,

@@ -2,6 +2,8 @@
 
 from interp_lab.claims import how_much_holds
 from interp_lab.production.monitors.claimed import MonitorsClaims
+from interp_lab.production.monitors.measured import KEYWORDS, WORDS
+from interp_lab.production.monitors.own_output import NEXT, SURPRISE
 
 WARNING_DOES_NOT_SHOW = (
     "That the model uses what the monitor reads, or why it writes what it writes. The false-positive rate holds for "
@@ -14,15 +16,25 @@ ACTING_DOES_NOT_SHOW = (
 )
 
 
+_SPOKEN = {KEYWORDS: "keywords", WORDS: "words as learned", NEXT: "the model's next word", SURPRISE: "its surprise"}
+
+
+def _spoken(found: MonitorsClaims) -> dict[str, str]:
+    """Return what needs no monitor, and how texts call it."""
+    return {one: spoken for one, spoken in _SPOKEN.items() if one in found.groups}
+
+
 def warns(found: MonitorsClaims) -> str:
     """Return how well the monitor tells texts apart, beside the filters, on every part."""
     told = []
     for name, part in found.parts.items():
-        _, difference = found.beyond(part)
-        by_hand, learned = (difference.intervals.at(len(found.groups) - 3 + nth) for nth in range(2))
+        names, difference = found.beyond(part)
+        beyond = ", ".join(
+            f"beyond {spoken} by {difference.intervals.at(names.index(one))}" for one, spoken in _spoken(found).items()
+        )
         told.append(
-            f"{name}: area under the ROC curve {found.area(part, (0,))}, beyond keywords by {by_hand}, beyond words as "
-            f"learned by {learned}; {found.false_positives(part, 0)} of the controls raise an alarm"
+            f"{name}: area under the ROC curve {found.area(part, (0,))}, {beyond}; {found.false_positives(part, 0)} of "
+            "the controls raise an alarm"
         )
     cost = found.cost.monitor / found.cost.model
     return (
@@ -45,11 +57,12 @@ def summary(found: MonitorsClaims) -> str:
     """Return what was found, in a few lines."""
     lines = [f"{found.config.model}: {found.subject}", f"monitor: {found.chosen}"]
     for name, part in found.parts.items():
-        n = len(found.names)
+        beside = ", ".join(
+            f"{spoken} {found.area(part, found.groups[one]).estimate:.3f}" for one, spoken in _spoken(found).items()
+        )
         lines.append(
-            f"{name}: area under the ROC curve {found.area(part, (0,))} (keyword filter "
-            f"{found.area(part, (n - 2,)).estimate:.3f}, words as learned {found.area(part, (n - 1,)).estimate:.3f}); "
-            f"false positives {found.false_positives(part, 0)}, recall {found.recall(part, 0)}"
+            f"{name}: area under the ROC curve {found.area(part, (0,))} ({beside}); false positives "
+            f"{found.false_positives(part, 0)}, recall {found.recall(part, 0)}"
         )
         if len(part.says):
             lines.append(

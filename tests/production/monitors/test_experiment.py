@@ -7,6 +7,8 @@ from interp_lab.models import load_model
 from interp_lab.production.monitors.cases import Drawing, says_it
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.experiment import Monitors
+from interp_lab.production.monitors.measured import WORDS
+from interp_lab.production.monitors.own_output import NEXT, SURPRISE
 from interp_lab.production.monitors.result import MonitorsResult
 from interp_lab.registry import load_experiment
 
@@ -103,9 +105,19 @@ class TestTruth:
     def test_a_false_statement_is_known_before_it_is_marked_and_words_do_not_tell(self, truth):
         for part in truth.parts.values():
             assert truth.area(part, (0,)).low > 0.8
-            assert truth.area(part, (len(truth.names) - 1,)).low < 0.6
+            assert truth.area(part, truth.groups[WORDS]).low < 0.6
             names, difference = truth.beyond(part)
             assert difference.intervals.at(names.index("words, learned")).low > 0.1
+
+    def test_the_models_next_word_tells_as_much_and_its_surprise_less(self, truth):
+        """At the mark a monitor reads what is about to be said anyway, which the report must not hide."""
+        for part in truth.parts.values():
+            assert truth.area(part, truth.groups[NEXT]).low > 0.8
+            names, difference = truth.beyond(part)
+            assert abs(difference.intervals.at(names.index(NEXT)).estimate) < 0.05
+            assert difference.intervals.at(names.index(SURPRISE)).low > 0
+        assert "beyond the model's next word by" in truth.sections()[0].suggests
+        assert "its surprise" in truth.summary()
 
     def test_with_nothing_written_there_is_no_causal_claim(self, truth):
         assert [claim.grade for claim in truth.claims()] == [Grade.DESCRIPTIVE]
