@@ -1,8 +1,8 @@
 """Draw the figures of the README into docs/figures (needs the dev extra, and a Chromium).
 
 Usage: python experiments/readme_figures.py [NAME ...], of heads, patching, circuit, lens, probe, attribution, effects,
-features, frontier, steering, sweep and investigation; all without a name. `frontier` trains six autoencoders, nine
-minutes of a core.
+features, frontier, steering, sources, sweep and investigation; all without a name. `frontier` trains six autoencoders,
+nine minutes of a core.
 """
 
 import shutil
@@ -106,6 +106,12 @@ def steering() -> str:
     return result.summary()
 
 
+def sources() -> str:
+    result = load_experiment(HERE / "configs/sources.yaml").run()
+    result.figures()["accuracy"].write_image(FOLDER / "sources.png", scale=2)
+    return result.summary()
+
+
 def sweep() -> str:
     definition = read_definition(HERE / "sweeps/probe_regularisation.yaml")
     with TemporaryDirectory() as scratch:
@@ -134,6 +140,7 @@ DRAWN: dict[str, Callable[[], str]] = {
     "features": features,
     "frontier": frontier,
     "steering": steering,
+    "sources": sources,
     "sweep": sweep,
     "investigation": investigation,
 }

@@ -1,8 +1,10 @@
 """What methods say of sources, drawn."""
 
+import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from interp_lab.claims import Split
 from interp_lab.plots import interval_plot
 from interp_lab.production.sources.answers import UNIT
 from interp_lab.production.sources.claimed import WITHOUT, SourcesClaims
@@ -13,10 +15,15 @@ _BLOCK = Markup('<div style="margin:0 0 20px"><div style="font-weight:600">{}</d
 
 
 def accuracy_figure(found: SourcesClaims) -> go.Figure:
-    """Return how often each method names the true source first, beside scores that were dealt out."""
-    series = {str(split): [found.share(one, held) for one in held.hits] for split, held in found.splits.items()}
+    """Return how often each method names the true source first, also of wrong answers, beside scores dealt out."""
+    series: dict[str, list[Interval]] = {}
     for split, held in found.splits.items():
-        series[str(split)].append(found.share(held.shuffled_hits.mean(0), held))
+        hits = [*held.hits, held.shuffled_hits.mean(0)]
+        series[str(split)] = [found.share(one, held) for one in hits]
+        wrong = held.right == 0
+        if split is Split.REPORT and wrong.any():
+            name = f"{split}, the {wrong.sum()} wrong answers"
+            series[name] = [found.share(np.where(wrong, one, np.nan), held) for one in hits]
     title = "names the source that the answer comes from"
     return interval_plot(series, [*found.names, "dealt out at random"], title=title, unit="share of prompts")
 
