@@ -12,7 +12,7 @@ from interp_lab.production.monitors.claimed import MonitorsClaims
 from interp_lab.production.monitors.fitting import monitor
 from interp_lab.production.monitors.from_run import as_directions
 from interp_lab.production.monitors.monitor import Monitor
-from interp_lab.production.monitors.responding import response_hook
+from interp_lab.production.monitors.responding import hook_after
 from interp_lab.stats import threshold_at
 
 MONITOR, RESPONSE = "monitor", "response"
@@ -39,7 +39,7 @@ def directions_of_run(found: MonitorsClaims) -> dict[str, Directions]:
             "strength": found.strength,
             "strength_chosen_on": f"{found.config.n_choose} texts",
         }
-        kept[RESPONSE] = Directions(vector, (response_hook(one),), model, "mean difference", RESPONSE, about)
+        kept[RESPONSE] = Directions(vector, (hook_after(one.hook),), model, "mean difference", RESPONSE, about)
     return kept
 
 

@@ -7,10 +7,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from interp_lab.claims import Claim, Grade, Split
+from interp_lab.claims import Claim, Split
 from interp_lab.effects import Compared, Tested, with_replications
 from interp_lab.experiment import Provenance
-from interp_lab.hypotheses import Confirmation
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.measured import KEYWORDS, STEERED, STOPPED, UNWATCHED, Choice, Cost, Made, Part
 from interp_lab.stats import (
@@ -28,6 +27,8 @@ from interp_lab.stats.calibration import CalibrationError, calibration_error
 from interp_lab.stats.drift import Drift, drift
 from interp_lab.types import UNMEASURED, Interval
 
+CHANCE = 0.5
+"""Area under the ROC curve of a score that tells nothing."""
 WAYS = (UNWATCHED, STOPPED, STEERED)
 """What is told of by name; behind these come the random responses."""
 
@@ -194,10 +195,12 @@ class MonitorsClaims:
     def claims(self) -> list[Claim]:
         """Return what the monitor tells apart, which is descriptive, and what the response does, if one was made."""
         where, part = list(self.parts.items())[-1]
-        filters = ", ".join(f"{name} {self.area(part, group)}" for name, group in list(self.groups.items())[1:])
+        others = ", ".join(f"{name} {self.area(part, group)}" for name, group in list(self.groups.items())[1:])
+        own = self.area(part, (0,))
+        tells = "tells" if own.low > CHANCE else "is not shown to tell"
         told = Claim(
-            f"In {self.config.model}, a monitor fitted after one layer tells texts of {self.subject} from others",
-            f"{self.chosen}: area under the ROC curve on {where} {self.area(part, (0,))}; beside it {filters}",
+            f"In {self.config.model}, a monitor fitted after one layer {tells} texts of {self.subject} from others",
+            f"{self.chosen}: area under the ROC curve on {where} {own}; beside it {others}",
             alpha=self.config.fdr,
         )
         if self.evidence is None:
@@ -205,18 +208,6 @@ class MonitorsClaims:
         effect, again = self.evidence
         observed = f"stopping leaves {self.said(self.report, 1)} of the texts with the words in them"
         return [told, Claim(self.statement, observed, effect, again, alpha=self.config.fdr)]
-
-    def confirmation(self) -> Confirmation | None:
-        """Return how the response is tested again, with monitor and strength stated; `None` if it does nothing here."""
-        claims = [claim for claim in self.claims() if claim.grade >= Grade.CAUSAL]
-        if not claims:
-            return None
-        fixed = {"chosen": self.chosen, "strengths": [self.strength]}
-        open_ = "Whether texts of other kinds raise the alarm, and what the response costs outside these texts."
-        return Confirmation(
-            config=fixed, statements=(self.statement,), components={self.statement: f"monitor {self.chosen}"},
-            uncertain={self.statement: open_},
-        )  # fmt: skip
 
     @property
     def strength(self) -> float:

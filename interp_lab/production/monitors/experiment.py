@@ -22,7 +22,7 @@ from interp_lab.production.monitors.fitting import fitted, last_activations, mon
 from interp_lab.production.monitors.from_run import monitor_from_run
 from interp_lab.production.monitors.measured import Choice, Cost, Made, Part, peaks, without_monitor
 from interp_lab.production.monitors.monitor import Monitor
-from interp_lab.production.monitors.responding import Outcome, outcome, responding, response_hook, stopping
+from interp_lab.production.monitors.responding import Outcome, hook_after, outcome, responding, stopping
 from interp_lab.production.monitors.result import MonitorsResult
 from interp_lab.stats import auroc, threshold_at
 from interp_lab.types import HookedModel, nearest
@@ -210,7 +210,7 @@ class _Work:
 
     def _way(self, best: Monitor, x: np.ndarray, cases: Cases) -> np.ndarray:
         """Return the way from other texts to those to be warned of, in the layer in which responses act."""
-        hook = response_hook(best)
+        hook = hook_after(best.hook)
         later = last_activations(self.model, cases, [hook], batch_size=self.config.batch_size)[:, 0]
         return fitted(later, cases.labels, "mean difference")[0]
 

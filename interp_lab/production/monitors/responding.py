@@ -27,9 +27,9 @@ class Outcome:
     alarmed: Float[np.ndarray, " text"]
 
 
-def response_hook(monitor: Monitor) -> str:
+def hook_after(hook: str) -> str:
     """Return the hook point, after the layer that follows a monitor's, at which responses act."""
-    layer = Site(monitor.hook).layer
+    layer = Site(hook).layer
     assert layer is not None, "monitors of the experiment read layers"
     return f"blocks.{layer + 1}.hook_resid_post"
 
@@ -37,7 +37,7 @@ def response_hook(monitor: Monitor) -> str:
 def responding(monitor: Monitor, added: Float[np.ndarray, " d"], *, name: str) -> Monitor:
     """Return a monitor that adds a vector, in the next layer, from the token that raises its alarm on."""
     payload = torch.from_numpy(np.asarray(added, dtype=np.float32))
-    response = Intervention((Site(response_hook(monitor)),), Op.ADD, (payload,), name)
+    response = Intervention((Site(hook_after(monitor.hook)),), Op.ADD, (payload,), name)
     return replace(monitor, action=Action.STEER, response=response, at_once=True)
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from interp_lab.experiment import Provenance, Section, there
-from interp_lab.production.monitors import texts
+from interp_lab.hypotheses import Component, Confirmation
+from interp_lab.production.monitors import confirming, texts
 from interp_lab.production.monitors.claimed import WAYS, MonitorsClaims
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.figures import alarms_figure, areas_figure, calibration_figure
@@ -121,6 +122,14 @@ class MonitorsResult(MonitorsClaims):
                 )
             )  # fmt: skip
         return made
+
+    def confirmation(self) -> Confirmation | None:
+        """Return how the response is tested again; `None` if it does nothing here."""
+        return confirming.confirmation(self)
+
+    def components(self) -> list[Component]:
+        """Return what the monitor reads, and what its response takes away, by place."""
+        return confirming.components(self)
 
     def summary(self) -> str:
         """Return what was found, in a few lines; the last one says how much is claimed."""

@@ -90,6 +90,18 @@ class TestCompetitor:
         assert again is not None
         assert again.config == {"chosen": competitor.chosen, "strengths": [1.0]}
         assert again.statements == (competitor.claims()[1].statement,)
+        layer = int(competitor.made.hook.split(".")[1])
+        assert set(again.components.values()) == {f"direction of mention at {layer + 1}.hook_resid_post"}
+
+    def test_says_what_it_reads_and_what_it_takes_away_by_place(self, competitor):
+        reads, acts = competitor.components()
+        layer = int(competitor.made.hook.split(".")[1])
+        assert (reads.name, reads.causal, reads.grade) == (f"resid_pre {layer + 1} at end", False, None)
+        assert reads.effect.estimate == competitor.area(competitor.report, (0,)).estimate - 0.5
+        assert (acts.name, acts.causal, acts.grade) == (
+            f"direction of mention at {layer + 1}.hook_resid_post", True, Grade.REPLICATED
+        )  # fmt: skip
+        assert acts.effect.high < -0.8  # of texts with the words, by which fewer have them
 
 
 class TestTone:
@@ -129,6 +141,9 @@ class TestTruth:
         for part in early.parts.values():
             assert early.area(part, (0,)).low < 0.65
         assert early.recall(early.report, 0).estimate < 0.3
+        assert "is not shown to tell" in early.claims()[0].statement
+        [reads] = early.components()
+        assert not reads.selected
 
 
 class TestControls:
