@@ -87,16 +87,16 @@ class _Work:
         """Return the fields of the result."""
         cases = self._drawn()
         self._step("fitting")
-        x = {name: self._activations(cases[name]) for name in ("fit", "choose")}
-        candidates = self._candidates(x["fit"], cases["fit"])
+        x = last_activations(self.model, cases["fit"], self.hooks, batch_size=self.config.batch_size)
+        candidates = self._candidates(x, cases["fit"])
         areas, gaps = self._told_apart(cases["choose"], candidates)
         best = candidates[self._chosen([one.name for one in candidates], areas, gaps)]
-        monitors = self._with_threshold([best, *self._given(), *self._controls(best, x["fit"], cases["fit"])], cases)
+        monitors = self._with_threshold([best, *self._given(), *self._controls(best, x, cases["fit"])], cases)
         names, parts = self._parts(cases, monitors)
         strengths, said, added = np.zeros(0), np.zeros(0), np.zeros(0)
         if self.config.says is not None:
             self._step("responses")
-            way = self._way(best, x["fit"], cases["fit"])
+            way = self._way(best, cases["fit"])
             strengths, said, chosen = self._strength(monitors[0], way, cases["choose"])
             added = -chosen * way
             for name in [one for one in parts if one != "calibrate"]:
@@ -135,9 +135,6 @@ class _Work:
                     "both kinds; look at `where`, `alarming` and `says`"
                 )
         return found
-
-    def _activations(self, cases: Cases) -> np.ndarray:
-        return last_activations(self.model, cases, self.hooks, batch_size=self.config.batch_size)
 
     def _candidates(self, x: np.ndarray, cases: Cases) -> list[Monitor]:
         return [
@@ -208,7 +205,7 @@ class _Work:
             )  # fmt: skip
         return (*(one.name for one in monitors), *names), found
 
-    def _way(self, best: Monitor, x: np.ndarray, cases: Cases) -> np.ndarray:
+    def _way(self, best: Monitor, cases: Cases) -> np.ndarray:
         """Return the way from other texts to those to be warned of, in the layer in which responses act."""
         hook = hook_after(best.hook)
         later = last_activations(self.model, cases, [hook], batch_size=self.config.batch_size)[:, 0]

@@ -13,6 +13,7 @@ from interp_lab.production.monitors.cases import Cases
 from interp_lab.production.monitors.config import Kind
 from interp_lab.production.monitors.monitor import Monitor
 from interp_lab.stats.operating import Threshold
+from interp_lab.tasks.batch import pad_rows, pad_token
 from interp_lab.types import HookedModel
 
 
@@ -23,11 +24,7 @@ def last_activations(
     found = []
     for start in range(0, len(cases), batch_size):
         rows = cases.ids[start : start + batch_size]
-        width = max(map(len, rows))
-        tokens = torch.zeros(len(rows), width, dtype=torch.long)
-        mask = torch.zeros(len(rows), width, dtype=torch.bool)
-        for nth, ids in enumerate(rows):
-            tokens[nth, width - len(ids) :], mask[nth, width - len(ids) :] = torch.tensor(ids), True
+        tokens, mask = pad_rows(rows, pad=pad_token(model), padding="left")
         held = capture(model, tokens.to(device_of(model)), list(hooks), mask=mask)
         found.append(torch.stack([held[hook][:, -1] for hook in hooks], 1).float().cpu())
     return torch.cat(found).numpy()

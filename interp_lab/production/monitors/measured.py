@@ -89,10 +89,20 @@ class Cost(KeptFields):
 def peaks(
     model: HookedModel, cases: Cases, monitors: Sequence[Monitor], *, batch_size: int
 ) -> tuple[Float[np.ndarray, "monitor text"], Float[np.ndarray, "monitor text"]]:
-    """Return the highest aggregate of each monitor in each text, and how many tokens before the end it was passed."""
+    """Return the highest aggregate of each monitor in each text, and how many tokens before the end it was passed.
+
+    Raises: ValueError, for a text of which a monitor reads too few tokens for its aggregate.
+    """
     bank = MonitorBank(tuple(monitors))
     given = [list(ids) for ids in cases.ids]
     found, alarms = readings_on(model, given, bank, prompt_lengths=cases.prompt_lengths, batch_size=batch_size)
+    unread = np.argwhere(np.isnan(found.running).all(1))
+    if len(unread):
+        text, nth = unread[0]
+        raise ValueError(
+            f"monitor {bank.names[nth]!r} reads too few tokens of {cases.texts[text]!r} for over="
+            f"{monitors[nth].over!r}; aggregate by 'max', or let the model write more with words_before"
+        )
     signs = np.array([one.sign for one in monitors])
     highest = np.nanmax(found.running * signs, axis=1).T.astype(np.float64)
     first = np.full(highest.shape, np.nan)

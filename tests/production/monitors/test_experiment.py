@@ -226,6 +226,7 @@ class TestBadInput:
             ({"words_before": 90}, "would begin at word -"),
             ({"begins": "nowhere", "says": None}, "has no slot 'nowhere'"),
             ({"says": ("xylophone",)}, "xylophone"),
+            ({"over": "any 3"}, "reads too few tokens of .* for over='any 3'; aggregate by 'max'"),
         ],
     )
     def test_is_refused_with_the_way_out(self, model, changes, message):
