@@ -30,6 +30,14 @@ def test_isotonic_never_falls_and_ends_at_its_ends():
     np.testing.assert_allclose(to_probability(np.array([0.0, 1.0, 2.5, 4.0, 9.0])), [0, 0, 0.5, 1, 1])
 
 
+def test_scores_on_another_scale_have_the_same_probabilities():
+    scores, positive = sample(400, 8)
+    points = np.array([-2.0, 0.0, 2.0])
+    for how in ("platt", "isotonic"):
+        own, moved = (probability_of(given, positive, how=how) for given in (scores, 50 + 0.1 * scores))
+        np.testing.assert_allclose(moved(50 + 0.1 * points), own(points), rtol=1e-3)
+
+
 def test_one_kind_alone():
     with pytest.raises(ValueError, match="3 of 3 examples are positive; fitting needs both kinds"):
         probability_of(np.zeros(3), np.ones(3, bool))
