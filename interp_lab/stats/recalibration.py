@@ -46,7 +46,8 @@ def probability_of(
     """Return the function that turns a score into the probability of a positive, as fitted on these examples.
 
     Args:
-        how: `temperature` needs log odds as scores, and keeps what they call as likely as not.
+        how: `temperature` needs log odds as scores, and keeps what they call as likely as not; it is at most 1,000,
+            where they tell nothing, or the wrong way.
 
     Raises: ValueError, unless there are examples of both kinds.
     Source: Platt 1999; Zadrozny and Elkan 2002 (isotonic), both through scikit-learn; Guo et al. 2017, arXiv

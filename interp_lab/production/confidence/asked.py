@@ -58,7 +58,8 @@ def questions(config: ConfidenceConfig) -> dict[str, list[Question]]:
 
     The first three are of the same templates, and divided at random.
 
-    Raises: ValueError, for an unknown task or latent, a file that cannot be read, or too few different prompts.
+    Raises: ValueError, for an unknown task or latent, a file that cannot be read, too few different prompts, or one of a
+        reserved template that is among the others (with many words cut, or in a file).
     """
     sizes = {"fit": config.n_fit, "calibrate": config.n_calibrate, "report": config.n_report}
     every = _drawn(config, sum(sizes.values()), reserved=False)
@@ -69,6 +70,12 @@ def questions(config: ConfidenceConfig) -> dict[str, list[Question]]:
         start += n
     if config.n_held_out is not None:
         found["held_out"] = _drawn(config, config.n_held_out, reserved=True)
+        both = {one.prompt for one in every} & {one.prompt for one in found["held_out"]}
+        if both:
+            raise ValueError(
+                f"{len(both)} prompts of reserved templates are among the others, such as {min(both)!r}; cut fewer "
+                "words, or give each prompt once"
+            )
     return found
 
 

@@ -13,6 +13,8 @@ LEAST_HELD = 3
 """Subsets of which a rank correlation can be told."""
 MOST_LISTED = 12
 """Sources up to which all subsets are listed, to draw from without drawing one twice."""
+_TRIES = 50
+"""Draws for one subset of more sources."""
 
 
 def without_each(n_sources: int) -> list[Kept]:
@@ -21,12 +23,13 @@ def without_each(n_sources: int) -> list[Kept]:
 
 
 def drawn_subsets(n_sources: int, n: int, *, keep: float, rng: np.random.Generator) -> list[Kept]:
-    """Draw different subsets, each source kept independently; all there are, in random order, if there are no more.
+    """Draw different subsets, each source kept independently; of few sources all there are, if there are no more.
 
     Args:
         keep: probability of each source to be kept.
 
-    Raises: ValueError, for no sources or subsets, or a probability outside (0, 1).
+    Raises: ValueError, for no sources or subsets, a probability outside (0, 1), or one so near to an end that so many
+        different subsets are not found.
     """
     if n_sources < 1 or n < 1:
         raise ValueError(f"{n} subsets of {n_sources} sources; ask for at least one of each")
@@ -38,9 +41,14 @@ def drawn_subsets(n_sources: int, n: int, *, keep: float, rng: np.random.Generat
         chosen = rng.choice(len(every), size=min(n, len(every)), replace=False, p=weight / weight.sum())
         return [tuple(map(bool, every[nth])) for nth in chosen]
     found: dict[Kept, None] = {}
-    while len(found) < n:
+    for _ in range(_TRIES * n):
         found[tuple(map(bool, rng.random(n_sources) < keep))] = None
-    return list(found)
+        if len(found) == n:
+            return list(found)
+    raise ValueError(
+        f"{_TRIES * n} draws at keep={keep} gave {len(found)} different subsets of {n_sources} sources, and {n} are asked "
+        "for; ask for fewer, or keep nearer to 0.5"
+    )
 
 
 def shared_out(drawn: Sequence[Kept], *, held: float) -> tuple[list[Kept], list[Kept]]:

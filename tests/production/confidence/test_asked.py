@@ -45,6 +45,7 @@ class TestParts:
             ({"task": "grammar/sources", "where": {"relation": "capital"}}, "`kind` alone is known here"),
             ({"task": "grammar/facts", "n_fit": 999}, "none was new; ask for fewer prompts"),
             ({"task": "nowhere.jsonl"}, "there is no file nowhere.jsonl"),
+            ({"task": "grammar/facts", "words_cut": 9}, "prompts of reserved templates are among the others"),
         ],
     )
     def test_errors(self, settings, message):

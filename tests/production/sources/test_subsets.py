@@ -24,6 +24,10 @@ class TestDrawn:
         drawn = [one for _ in range(40) for one in drawn_subsets(n_sources, 10, keep=0.7, rng=rng)]
         assert np.mean(drawn) == pytest.approx(0.7, abs=0.05)
 
+    def test_subsets_that_hardly_ever_come_are_not_waited_for(self):
+        with pytest.raises(ValueError, match=r"400 draws at keep=0.999 gave [1-7] different subsets of 13 sources"):
+            drawn_subsets(13, 8, keep=0.999, rng=np.random.default_rng(0))
+
     def test_the_same_seed_draws_the_same(self):
         one, other = (drawn_subsets(15, 9, keep=0.5, rng=np.random.default_rng(4)) for _ in range(2))
         assert one == other
