@@ -58,8 +58,8 @@ def questions(config: ConfidenceConfig) -> dict[str, list[Question]]:
 
     The first three are of the same templates, and divided at random.
 
-    Raises: ValueError, for an unknown task or latent, a file that cannot be read, too few different prompts, or one of a
-        reserved template that is among the others (with many words cut, or in a file).
+    Raises: ValueError, for an unknown task or latent, a file that cannot be read, too few different prompts, or one of
+        a reserved template that is among the others (with many words cut, or in a file).
     """
     sizes = {"fit": config.n_fit, "calibrate": config.n_calibrate, "report": config.n_report}
     every = _drawn(config, sum(sizes.values()), reserved=False)

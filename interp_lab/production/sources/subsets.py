@@ -46,8 +46,8 @@ def drawn_subsets(n_sources: int, n: int, *, keep: float, rng: np.random.Generat
         if len(found) == n:
             return list(found)
     raise ValueError(
-        f"{_TRIES * n} draws at keep={keep} gave {len(found)} different subsets of {n_sources} sources, and {n} are asked "
-        "for; ask for fewer, or keep nearer to 0.5"
+        f"{_TRIES * n} draws at keep={keep} gave {len(found)} different subsets of {n_sources} sources, and {n} are "
+        "asked for; ask for fewer, or keep nearer to 0.5"
     )
 
 
