@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interp_lab.claims import Claim, Split
 from interp_lab.effects import Compared, Tested, with_replications
@@ -16,14 +16,15 @@ from interp_lab.stats import (
     PairedDifference,
     auroc_by_document,
     bootstrap_interval,
+    bounded_interval,
     fewest_controls,
     paired_difference,
     probability_of,
     recall_at,
-    share_interval,
     threshold_at,
 )
 from interp_lab.stats.calibration import CalibrationError, calibration_error
+from interp_lab.stats.clusters import ROUNDING
 from interp_lab.stats.drift import Drift, drift
 from interp_lab.types import UNMEASURED, Interval
 
@@ -73,13 +74,13 @@ class MonitorsClaims:
     def area(self, part: Part, group: tuple[int, ...]) -> Interval:
         """Return the area of a score, or the mean of several, with its interval over texts, clustered by template.
 
-        Where all texts are told apart they have no spread: the lower limit is then that of a share of the rarer kind of
-        text of which none was placed wrong.
+        Where all texts are told apart, or none is, they have no spread: the limits are then those of a share of the
+        rarer kind of text that agree so.
         """
         values = self.areas(part)[list(group)].mean(0)
-        if values.min() == values.max() == 1.0:
-            rarer = np.ones(int(min(part.labels.sum(), part.controls.sum())), dtype=bool)
-            return share_interval(rarer, level=self.config.level)
+        if np.ptp(values) < ROUNDING:
+            rarer = part.labels if part.labels.sum() < part.controls.sum() else part.controls
+            return bounded_interval(values[rarer], part.templates[rarer], level=self.config.level)
         found = bootstrap_interval(values, part.templates, level=self.config.level, seed=self.config.seed).at()
         return Interval(found.estimate, max(found.low, 0.0), min(found.high, 1.0), found.level, found.n_clusters)
 
@@ -101,11 +102,11 @@ class MonitorsClaims:
 
     def false_positives(self, part: Part, nth: int) -> Interval:
         """Return the share of the part's controls that raise an alarm."""
-        return share_interval(part.scores[nth, part.controls] > self.bar(nth), level=self.config.level)
+        return self._share(part, part.controls, part.scores[nth] > self.bar(nth))
 
     def recall(self, part: Part, nth: int) -> Interval:
         """Return the share of the texts to be warned of that raise an alarm."""
-        return share_interval(part.scores[nth, part.labels] > self.bar(nth), level=self.config.level)
+        return self._share(part, part.labels, part.scores[nth] > self.bar(nth))
 
     def strict_recall(self, part: Part, nth: int) -> Interval:
         """Return recall at the strict rate, controls drawn anew as well.
@@ -133,13 +134,11 @@ class MonitorsClaims:
 
     def said(self, part: Part, way: int) -> Interval:
         """Return in which share of the texts to be warned of the words were written, under a way."""
-        return share_interval(part.says[way, part.labels] == 1, level=self.config.level)
+        return self._share(part, part.labels, part.says[way])
 
     def said_at_random(self, part: Part) -> Interval:
-        """Return the same under random responses, by their mean, with the interval over templates."""
-        says = part.says[len(WAYS) :, part.labels].mean(0)
-        found = bootstrap_interval(says, part.templates[part.labels], level=self.config.level, seed=self.config.seed)
-        return found.at()
+        """Return the same under random responses, by their mean."""
+        return self._share(part, part.labels, part.says[len(WAYS) :].mean(0))
 
     def ahead(self, part: Part, nth: int) -> float:
         """Return how many tokens were still to be read when a score first raised its alarm: mean of true alarms."""
@@ -148,7 +147,15 @@ class MonitorsClaims:
 
     def disturbed(self, part: Part, way: int) -> Interval:
         """Return in which share of the control texts something else was written than unwatched."""
-        return share_interval(part.changed[way, part.controls] == 1, level=self.config.level)
+        return self._share(part, part.controls, part.changed[way])
+
+    def disturbed_at_random(self, part: Part) -> Interval:
+        """Return the same under random responses, by their mean."""
+        return self._share(part, part.controls, part.changed[len(WAYS) :].mean(0))
+
+    def _share(self, part: Part, of: Bool[np.ndarray, " text"], hits: np.ndarray) -> Interval:
+        """Return the share of hits among some texts of a part, with its interval over templates."""
+        return bounded_interval(hits[of].astype(np.float64), part.templates[of], level=self.config.level)
 
     @cached_property
     def evidence(self) -> Tested | None:

@@ -1,6 +1,5 @@
 """Tables of monitors."""
 
-import numpy as np
 import pandas as pd
 
 from interp_lab.production.monitors.claimed import WAYS, MonitorsClaims
@@ -60,7 +59,7 @@ def alarms_table(found: MonitorsClaims) -> pd.DataFrame:
         for nth, way in enumerate(WAYS):
             row = {"under": way, "part": part, **found.said(held, nth).columns("says")}
             rows.append(row | found.disturbed(held, nth).columns("controls_changed"))
-        n, changed = len(held.says) - len(WAYS), held.changed[len(WAYS) :, held.controls]
+        n = len(held.says) - len(WAYS)
         row = {"under": f"random responses (mean of {n})", "part": part, **found.said_at_random(held).columns("says")}
-        rows.append(row | {"controls_changed": float(np.mean(changed))})
+        rows.append(row | found.disturbed_at_random(held).columns("controls_changed"))
     return pd.DataFrame(rows)

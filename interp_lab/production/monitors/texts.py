@@ -4,11 +4,12 @@ from interp_lab.claims import how_much_holds
 from interp_lab.production.monitors.claimed import MonitorsClaims
 from interp_lab.production.monitors.measured import KEYWORDS, WORDS
 from interp_lab.production.monitors.own_output import NEXT, SURPRISE
+from interp_lab.stats.shares import HOW_SHARES
 
 WARNING_DOES_NOT_SHOW = (
     "That the model uses what the monitor reads, or why it writes what it writes. The false-positive rate holds for "
-    "texts drawn like the controls, and for no others; whoever knows the monitor can write around it. Exact intervals "
-    "of shares take texts for independent of each other, and texts of one template are alike."
+    "texts drawn like the controls, and for no others; whoever knows the monitor can write around it. "
+    f"{HOW_SHARES}"
 )
 ACTING_DOES_NOT_SHOW = (
     "What the response does to texts of other kinds, how good the text is that is written instead, or whether the "

@@ -1,5 +1,8 @@
 """The experiment: scenarios with their outcomes, honest nulls, and what it refuses."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from interp_lab.claims import Grade
@@ -7,10 +10,11 @@ from interp_lab.models import load_model
 from interp_lab.production.monitors.cases import Drawing, says_it
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.experiment import Monitors
-from interp_lab.production.monitors.measured import WORDS
+from interp_lab.production.monitors.measured import WORDS, Part
 from interp_lab.production.monitors.own_output import NEXT, SURPRISE
 from interp_lab.production.monitors.result import MonitorsResult
 from interp_lab.registry import load_experiment
+from interp_lab.stats import bounded_interval
 
 CONFIGS = "experiments/configs/monitors_{}.yaml"
 SMALL = {
@@ -18,6 +22,8 @@ SMALL = {
     "layers": [1, 2], "kinds": ["logistic"], "strengths": [1.0],
 }  # fmt: skip
 
+FEW = 0.65
+"""What the lower limit of a share of nearly all texts exceeds, even with the four reserved templates and few texts."""
 SMALLEST = {
     "n_fit": 32, "n_choose": 16, "n_calibrate": 32, "n_report": 32, "n_held_out": None, "layers": (2,),
     "kinds": ("logistic",),
@@ -57,8 +63,9 @@ def early(model):
 class TestCompetitor:
     def test_warned_before_the_name_on_other_texts_paraphrases_and_reserved_templates(self, competitor):
         for part in competitor.parts.values():
-            assert competitor.area(part, (0,)).low > 0.8
-            assert competitor.recall(part, 0).low > 0.75
+            assert competitor.area(part, (0,)).estimate > 0.95
+            assert competitor.area(part, (0,)).low > FEW
+            assert competitor.recall(part, 0).low > FEW
 
     def test_beyond_the_keyword_filter_everywhere(self, competitor):
         for part in competitor.parts.values():
@@ -75,8 +82,8 @@ class TestCompetitor:
         for part in competitor.parts.values():
             unwatched, stopped, steered = (competitor.said(part, way) for way in range(3))
             assert unwatched.estimate == 1.0
-            assert stopped.high < 0.2
-            assert steered.high < 0.2
+            assert stopped.high < 1 - FEW
+            assert steered.high < 1 - FEW
             assert part.says[3:, part.labels].mean() > 0.9
         claim = competitor.claims()[1]
         assert claim.grade is Grade.REPLICATED
@@ -107,7 +114,7 @@ class TestCompetitor:
 class TestTone:
     def test_neither_context_alone_is_a_reason_and_the_monitor_knows(self, tone):
         for part in tone.parts.values():
-            assert tone.area(part, (0,)).low > 0.75
+            assert tone.area(part, (0,)).low > FEW
             names, difference = tone.beyond(part)
             assert difference.intervals.at(names.index("keyword filter")).low > 0  # it knows one of the two contexts
         assert tone.claims()[1].grade is Grade.REPLICATED
@@ -116,7 +123,7 @@ class TestTone:
 class TestTruth:
     def test_a_false_statement_is_known_before_it_is_marked_and_words_do_not_tell(self, truth):
         for part in truth.parts.values():
-            assert truth.area(part, (0,)).low > 0.8
+            assert truth.area(part, (0,)).low > FEW
             assert truth.area(part, truth.groups[WORDS]).low < 0.6
             names, difference = truth.beyond(part)
             assert difference.intervals.at(names.index("words, learned")).low > 0.1
@@ -124,7 +131,7 @@ class TestTruth:
     def test_the_models_next_word_tells_as_much_and_its_surprise_less(self, truth):
         """At the mark a monitor reads what is about to be said anyway, which the report must not hide."""
         for part in truth.parts.values():
-            assert truth.area(part, truth.groups[NEXT]).low > 0.8
+            assert truth.area(part, truth.groups[NEXT]).low > FEW
             names, difference = truth.beyond(part)
             assert abs(difference.intervals.at(names.index(NEXT)).estimate) < 0.05
             assert difference.intervals.at(names.index(SURPRISE)).low > 0
@@ -245,3 +252,36 @@ class TestBadInput:
     def test_configs(self, changes, message):
         with pytest.raises(ValueError, match=message):
             MonitorsConfig(**changes)
+
+
+class TestIntervals:
+    """Of shares and areas over templates; where all texts agree, exact, and never of no width."""
+
+    def part_of(self, scores, labels):
+        n = len(labels)
+        nothing = np.zeros((0, n))
+        return Part(np.array(labels), np.array(list("ab") * (n // 2)), np.array([scores]), np.full((1, n), np.nan),
+                    nothing, nothing)  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("scores", "area"),
+        [([3.0] * 4 + [1.0] * 8, 1.0), ([1.0] * 4 + [3.0] * 8, 0.0), ([1.0] * 12, 0.5)],
+        ids=["all told apart", "all the wrong way round", "none told apart"],
+    )
+    def test_of_an_area_without_spread_is_that_of_the_rarer_kind(self, competitor, scores, area):
+        part = self.part_of(scores, [True] * 4 + [False] * 8)
+        found = replace(competitor, names=("one",)).area(part, (0,))
+        four = bounded_interval(np.full(4, area), np.array(list("abab")), level=0.95)
+        assert (found.estimate, found.low, found.high) == (area, four.low, four.high)
+        assert found.high - found.low > 0.3
+
+    def test_of_shares_widen_where_templates_differ(self, competitor):
+        """Half of the controls pass, of one template all and of the other none, or of each half."""
+        labels, config = [True] * 4 + [False] * 40, competitor.config
+        own = replace(competitor, names=("one",), config=config.overlaid({"rate": 0.1}))
+        bar = own.bar(0)
+        high, low = bar + 1, bar - 1
+        apart = own.false_positives(self.part_of([high] * 4 + [high, low] * 20, labels), 0)
+        alike = own.false_positives(self.part_of([high] * 4 + ([high] * 2 + [low] * 2) * 10, labels), 0)
+        assert apart.estimate == alike.estimate == 0.5
+        assert apart.high - apart.low > alike.high - alike.low
