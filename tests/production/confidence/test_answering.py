@@ -94,6 +94,17 @@ class TestSeveralTokens:
             assert found.per_token[nth] == pytest.approx(np.mean(logs), rel=1e-3)
             assert found.margin[nth] == pytest.approx(min(margins), rel=1e-2)
 
+    def test_draws_agree_that_say_every_token(self, organism):
+        found = said(organism, n_tokens=3, n_samples=2000)
+        for nth, ids in enumerate(encode(organism, PROMPTS)):
+            row, likely = list(ids), 1.0
+            for token in found.answers[nth]:
+                likely *= float(organism(torch.tensor([row]))[0, -1].softmax(-1)[token])
+                row.append(token)
+            spread = np.sqrt(likely * (1 - likely) / 2000)
+            assert found.agreeing[nth] == pytest.approx(likely, abs=4 * spread + 1e-3)
+        assert min(found.agreeing) < 0.9
+
     def test_end_where_the_model_ends(self, organism):
         found = said(organism, n_tokens=6)
         end = organism.tokenizer.eos_token_id

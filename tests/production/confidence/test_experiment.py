@@ -22,9 +22,11 @@ from interp_lab.production.confidence import (
     load_calibration,
     save_calibration,
 )
+from interp_lab.production.confidence.answering import Answered
 from interp_lab.production.confidence.asked import questions
 from interp_lab.production.confidence.names import COMBINED, GROUNDING, PROBE
 from interp_lab.production.confidence.signals import Reader
+from interp_lab.production.monitors.monitor import Monitor
 from interp_lab.production.sources.ablations import Ablations
 from interp_lab.production.sources.prompts import encoded
 from interp_lab.production.sources.scores import falls_without_each
@@ -213,6 +215,20 @@ class TestAProbeOfAnotherRun:
         again = assess_all(organism, asked[:4], by=load_calibration(tmp_path / "calibration.safetensors"))
         before = found.given(COMBINED, found.report.signals)[0]
         assert [one.probability for one in again] == pytest.approx(before[:4].tolist(), rel=1e-2)
+
+
+def test_a_latent_of_another_run_is_read_by_its_value():
+    config = ConfidenceConfig.from_mapping({"probe": {"run": "somewhere", "artefact": "#3"}})
+    weights, hook = torch.linspace(-1, 1, 4), "blocks.1.hook_resid_post"
+    x = np.random.default_rng(0).normal(size=(20, 1, 4)).astype(np.float32)
+    nothing = np.zeros(20)
+    answered = Answered(((1,),) * 20, ((2,),) * 20, nothing, nothing, nothing, nothing, nothing, x)
+    reader = Reader(grammar_reader(), config)
+    reader.__dict__["given"] = Monitor("#3", hook, weights, bias=0.5, after="jumprelu", jump=0.25)
+    usual = reader.usual(answered, nothing.astype(bool), reader.hooks_read())
+    score = x[:, 0] @ weights.numpy() + 0.5
+    assert 3 < (score <= 0.25).sum() < 17
+    np.testing.assert_allclose(usual.probe(x[:, 0]), np.where(score > 0.25, score, 0), rtol=1e-4, atol=1e-5)
 
 
 def test_an_unknown_primary_is_refused():
