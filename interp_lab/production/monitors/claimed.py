@@ -1,7 +1,7 @@
 """What follows from the scores and from what was written: error rates, differences, evidence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,7 @@ from interp_lab.stats import (
     recall_at,
     threshold_at,
 )
-from interp_lab.stats.calibration import CalibrationError, calibration_error
+from interp_lab.stats.calibration import CalibrationError, calibration_error, calibration_interval
 from interp_lab.stats.clusters import ROUNDING
 from interp_lab.stats.drift import Drift, drift
 from interp_lab.types import UNMEASURED, Interval
@@ -85,13 +85,20 @@ class MonitorsClaims:
         return Interval(found.estimate, max(found.low, 0.0), min(found.high, 1.0), found.level, found.n_clusters)
 
     def beyond(self, part: Part) -> tuple[tuple[str, ...], PairedDifference]:
-        """Return by how much the chosen monitor's area exceeds every other score's, on the same texts."""
+        """Return by how much the chosen monitor's area exceeds every other score's, on the same texts.
+
+        Where both have every text alike, the limits are those of a share.
+        """
         others = {name: group for name, group in self.groups.items() if group != (0,)}
         areas = self.areas(part)
         against = np.stack([areas[list(group)].mean(0) for group in others.values()])
-        own = np.broadcast_to(areas[0], against.shape)
-        found = paired_difference(own, against, part.templates, level=self.config.level, seed=self.config.seed)
-        return tuple(others), found
+        own, level = np.broadcast_to(areas[0], against.shape), self.config.level
+        found = paired_difference(own, against, part.templates, level=level, seed=self.config.seed)
+        low, high = found.intervals.low.copy(), found.intervals.high.copy()
+        for nth in np.flatnonzero(np.ptp(own - against, -1) < ROUNDING):
+            exact = bounded_interval(own[nth] - against[nth], part.templates, within=(-1.0, 1.0), level=level)
+            low[nth], high[nth] = exact.low, exact.high
+        return tuple(others), replace(found, intervals=replace(found.intervals, low=low, high=high))
 
     def bar(self, nth: int, *, rate: float | None = None) -> float:
         """Return the threshold of a score at a false-positive rate; the keyword filter has its own, one word."""
@@ -127,6 +134,12 @@ class MonitorsClaims:
         to_probability = probability_of(self.calibrate.scores[nth], self.calibrate.labels)
         confidence = to_probability(part.scores[nth])
         return calibration_error(confidence, part.labels.astype(np.float64), seed=self.config.seed)
+
+    def miscalibration(self, part: Part) -> Interval:
+        """Return the same of the chosen monitor, freed of what chance adds, with its interval over templates."""
+        confidence = probability_of(self.calibrate.scores[0], self.calibrate.labels)(part.scores[0])
+        right, c = part.labels.astype(np.float64), self.config
+        return calibration_interval(confidence, right, part.templates, level=c.level, seed=c.seed)
 
     def drift(self, part: Part) -> Drift:
         """Compare the chosen monitor's scores of the part's controls with those of the controls that calibrate."""

@@ -37,10 +37,13 @@ def calibration_table(found: MonitorsClaims) -> pd.DataFrame:
     rows = []
     for part, held in found.parts.items():
         error, drifted = found.calibration(held), found.drift(held)
-        rows.append({
-            "part": part, "calibration_error": error.ece, "of_a_calibrated_one": error.of_calibrated,
-            "drift_distance": float(drifted.distance[0]), "drift_p": float(drifted.p[0]),
-        })  # fmt: skip
+        row: dict[str, object] = {
+            "part": part,
+            "calibration_error": error.ece,
+            "of_a_calibrated_one": error.of_calibrated,
+        }
+        row |= found.miscalibration(held).columns("beyond_chance")
+        rows.append(row | {"drift_distance": float(drifted.distance[0]), "drift_p": float(drifted.p[0])})
     return pd.DataFrame(rows)
 
 

@@ -42,12 +42,13 @@ class TestQueue:
             assert [len(one.result().json()["tokens"]) for one in waiting] == [4, 40, 3]
             assert asking.engine.meters.text().decode().count("interp_lab_batch_rows_count 3.0") == 1
 
-    def test_is_left_when_time_is_up(self, monkeypatch):
+    @pytest.mark.parametrize("asked", [{}, {"timeout_s": 60.0}], ids=["as the service has it", "asking for more"])
+    def test_is_left_when_time_is_up(self, asked, monkeypatch):
         gate = Gate().put_before(monkeypatch)
         with client(max_batch=1, timeout_s=0.3) as asking:
             asking.later(**BODY)
             until(lambda: bool(asking.engine._running))
-            answer = asking.post(**BODY)
+            answer = asking.post(**BODY, **asked)
             assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timed_out")
             assert asking.engine.n_waiting == 0
             gate.open()

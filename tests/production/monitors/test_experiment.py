@@ -177,6 +177,7 @@ class TestControls:
         for part in truth.parts.values():
             error = truth.calibration(part)
             assert error.ece < error.of_calibrated + 0.1
+            assert truth.miscalibration(part).low < 0.05
 
 
 class TestTexts:
@@ -274,6 +275,14 @@ class TestIntervals:
         four = bounded_interval(np.full(4, area), np.array(list("abab")), level=0.95)
         assert (found.estimate, found.low, found.high) == (area, four.low, four.high)
         assert found.high - found.low > 0.3
+
+    def test_of_a_difference_without_spread_too(self, competitor):
+        names, difference = competitor.beyond(competitor.report)
+        same = difference.intervals.at(names.index(NEXT))
+        assert (same.estimate, same.low) == (0.0, pytest.approx(-same.high))
+        assert 0.01 < same.high < 0.2
+        random = difference.intervals.at(0)
+        assert random.low > 0.2
 
     def test_of_shares_widen_where_templates_differ(self, competitor):
         """Half of the controls pass, of one template all and of the other none, or of each half."""
