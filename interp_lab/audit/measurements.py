@@ -15,7 +15,7 @@ from interp_lab.audit.single import Scan, differences
 from interp_lab.audit.turned import SIDES, sides_of, turned_by
 from interp_lab.claims import Split
 from interp_lab.experiment import Provenance
-from interp_lab.stats import bootstrap_interval, mean_interval, ratio_of_means
+from interp_lab.stats import bootstrap_interval, bounded_interval, mean_interval, ratio_of_means
 from interp_lab.types import UNMEASURED, Interval
 
 _PARTS = ("singles", "others", "pairs", "proxies", "gaps", "ordinary")
@@ -137,7 +137,7 @@ class AuditMeasurements:
     def accuracy(self, *, split: Split = Split.REPORT, steered: bool = False) -> Interval:
         """Return the share of ordinary texts that are decided as what is declared to decide says."""
         right, clusters = self.right(split=split, steered=steered)
-        return self.interval(right, clusters) if len(right) else UNMEASURED
+        return bounded_interval(right, clusters, level=self.config.level) if len(right) else UNMEASURED
 
     def right(
         self, *, split: Split = Split.REPORT, steered: bool = False

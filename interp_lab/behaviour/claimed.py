@@ -15,8 +15,11 @@ from interp_lab.effects.behaviour import lacks_behaviour
 from interp_lab.effects.metric_names import COSTS
 from interp_lab.experiment import Provenance
 from interp_lab.hypotheses import Confirmation
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval, mean_interval
 from interp_lab.types import UNMEASURED, Interval
+
+SHARE, CHANGE_OF_SHARE = (0.0, 1.0), (-1.0, 1.0)
+"""Bounds, for intervals."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,23 @@ class BehaviourClaims:
         found = {Split.REPORT: self.report}
         return found if self.held_out is None else found | {Split.HELD_OUT: self.held_out}
 
-    def interval(self, values: Float[np.ndarray, " example"], clusters: Shaped[np.ndarray, " example"]) -> Interval:
-        """Return the interval of a mean, over the examples for which there is a value."""
+    def interval(
+        self,
+        values: Float[np.ndarray, " example"],
+        clusters: Shaped[np.ndarray, " example"],
+        *,
+        within: tuple[float, float] | None = None,
+    ) -> Interval:
+        """Return the interval of a mean, over the examples for which there is a value.
+
+        Args:
+            within: bounds of the values, if they have any (`SHARE`, `CHANGE_OF_SHARE`).
+        """
         known = np.isfinite(values)
         if known.sum() < 2 or len(set(clusters[known].tolist())) < 2:
             return UNMEASURED
+        if within is not None:
+            return bounded_interval(values[known], clusters[known], within=within, level=self.config.level)
         return mean_interval(values[known], clusters[known], level=self.config.level, seed=self.config.seed)
 
     @cached_property
@@ -87,7 +102,7 @@ class BehaviourClaims:
         if self.evidence is None:
             return []
         effect, again = self.evidence
-        right = self.interval(self.report.right[0], self.report.clusters)
+        right = self.interval(self.report.right[0], self.report.clusters, within=SHARE)
         shuffled = self.interval(self.report.shuffled.mean(0), self.report.clusters)
         observed = (
             f"right on {right} of the clean prompts; by answers of other pairs the corruption costs {shuffled} "

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from interp_lab.behaviour.claimed import BehaviourClaims
+from interp_lab.behaviour.claimed import CHANGE_OF_SHARE, SHARE, BehaviourClaims
 from interp_lab.behaviour.config import BehaviourConfig
 from interp_lab.behaviour.measured import Able, Behaved
 from interp_lab.claims import Grade, Split, how_much_holds
@@ -103,19 +103,21 @@ class BehaviourResult(BehaviourClaims):
             }
             for name, values in told.items():
                 if np.isfinite(values).any():
-                    rows.append(
-                        {"what": name, "split": str(split), **self.interval(values, held.clusters).columns("value")}
-                    )
+                    within = SHARE if name.startswith("share") else None
+                    value = self.interval(values, held.clusters, within=within)
+                    rows.append({"what": name, "split": str(split), **value.columns("value")})
         found = {"behaviour": pd.DataFrame(rows), "capabilities": self._capabilities_table()}
         return {name: table for name, table in found.items() if not table.empty}
 
     def _capabilities_table(self) -> pd.DataFrame:
         able, rows = self.capabilities, []
         for nth, name in enumerate(able.names):
-            row = {"task": name, **self.interval(able.right[nth], able.templates[nth]).columns("accuracy")}
+            right, templates = able.right[nth], able.templates[nth]
+            row = {"task": name, **self.interval(right, templates, within=SHARE).columns("accuracy")}
             if self.under is not None:
-                row |= self.interval(able.steered[nth], able.templates[nth]).columns("under")
-                row |= self.interval(able.steered[nth] - able.right[nth], able.templates[nth]).columns("change")
+                change = self.interval(able.steered[nth] - right, templates, within=CHANGE_OF_SHARE)
+                row |= self.interval(able.steered[nth], templates, within=SHARE).columns("under")
+                row |= change.columns("change")
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -130,11 +132,13 @@ class BehaviourResult(BehaviourClaims):
         found = {"behaviour": interval_plot(series, names, title=title, unit=f"{self.metric} ({self.unit})")}
         able = self.capabilities
         if able.names:
-            shown = {"as it is": [self.interval(one, at) for one, at in zip(able.right, able.templates, strict=True)]}
+
+            def shares(values: np.ndarray) -> list[Interval]:
+                return [self.interval(one, at, within=SHARE) for one, at in zip(values, able.templates, strict=True)]
+
+            shown = {"as it is": shares(able.right)}
             if self.under is not None:
-                shown[f"under {self.under}"] = [
-                    self.interval(one, at) for one, at in zip(able.steered, able.templates, strict=True)
-                ]
+                shown[f"under {self.under}"] = shares(able.steered)
             found["capabilities"] = interval_plot(
                 shown, able.names, title="accuracy on other tasks", unit="share right"
             )
@@ -168,7 +172,7 @@ class BehaviourResult(BehaviourClaims):
 
     def _accuracies(self) -> str:
         told = [
-            f"{name} {self.interval(right, templates)}"
+            f"{name} {self.interval(right, templates, within=SHARE)}"
             for name, right, templates in zip(
                 self.capabilities.names, self.capabilities.right, self.capabilities.templates, strict=True
             )
@@ -178,8 +182,8 @@ class BehaviourResult(BehaviourClaims):
     def summary(self) -> str:
         """Return what was found, in a few lines; the last one says how much is claimed, or why nothing."""
         held = self.report
-        told = [self.interval(values, held.clusters) for values in (held.right[0], held.total, held.untrained.mean(0))]
-        right, total, untrained = told
+        right = self.interval(held.right[0], held.clusters, within=SHARE)
+        total, untrained = (self.interval(values, held.clusters) for values in (held.total, held.untrained.mean(0)))
         lines = [
             f"{self.config.task} in {self.config.model}: right on {right} of the clean prompts",
             f"the change of the prompt costs {total} {self.unit}, in untrained models of this shape {untrained}",

@@ -44,7 +44,7 @@ def by_depth(series: Mapping[str, Intervals], points: Sequence[str], *, title: s
 
 def readable_map(found: LensFindings) -> go.Figure:
     """Return how many shuffled answers the right one outranks beyond chance, point by place."""
-    shares = found.interval(np.moveaxis(found.report.outranked, 2, 1))
+    shares = found.shares(np.moveaxis(found.report.outranked, 2, 1))
     marked = np.zeros(shares.estimate.shape, dtype=bool)
     for one in found.appearances:
         if one.point is not None:
@@ -68,8 +68,8 @@ def trajectories(found: LensFindings) -> go.Figure:
     """Return the probabilities of right and wrong answer at the end position, by depth."""
     report, end = found.report, found.end
     series = {
-        "right answer": found.interval(report.probability[:, :, end]),
-        "wrong answer": found.interval(report.wrong_probability[:, :, end]),
+        "right answer": found.shares(report.probability[:, :, end]),
+        "wrong answer": found.shares(report.wrong_probability[:, :, end]),
     }
     return by_depth(series, found.points, title="At the end position", unit="probability")
 
@@ -77,8 +77,8 @@ def trajectories(found: LensFindings) -> go.Figure:
 def outranking(found: LensFindings) -> go.Figure:
     """Return the share of shuffled answers outranked at the end position, by depth, beside untrained models."""
     series = {
-        str(found.config.model): found.interval(found.report.outranked[:, :, found.end]),
-        "untrained": found.interval(found.untrained[:, :, found.end]),
+        str(found.config.model): found.shares(found.report.outranked[:, :, found.end]),
+        "untrained": found.shares(found.untrained[:, :, found.end]),
     }
     figure = by_depth(series, found.points, title="The right answer among shuffled ones", unit="share outranked")
     return figure.add_hline(y=CHANCE, line={"color": "#888", "width": 1, "dash": "dot"})

@@ -15,8 +15,8 @@ from interp_lab.lenses.debugged import Debugged
 from interp_lab.lenses.divergence import LensDivergence
 from interp_lab.lenses.logit_lens import LogitLens
 from interp_lab.lenses.measured import LensSplit, ScopeSplit, ShownPrompt
-from interp_lab.lenses.readable import CHANCE, share_interval
-from interp_lab.stats import Intervals, PairedDifference, bootstrap_interval
+from interp_lab.lenses.readable import CHANCE
+from interp_lab.stats import Intervals, PairedDifference, bootstrap_interval, bounded_intervals
 from interp_lab.types import Interval
 
 
@@ -92,6 +92,10 @@ class LensFindings:
         c = self.config
         return bootstrap_interval(values, self.splits[split].units, level=c.level, seed=c.seed)
 
+    def shares(self, values: Float[np.ndarray, "*site example"], split: Split = Split.REPORT) -> Intervals:
+        """Return the same of values from 0 to 1: shares and probabilities."""
+        return bounded_intervals(values, self.splits[split].units, level=self.config.level)
+
     @cached_property
     def appearances(self) -> tuple[Appearance, ...]:
         """Where the answer appears, for every place at which it does not stand in the prompt itself."""
@@ -107,19 +111,17 @@ class LensFindings:
         point = int(points[0])
 
         def share(split: Split, at: int) -> Interval | None:
-            held = self.splits.get(split)
-            if held is None or at < 0:
+            if split not in self.splits or at < 0:
                 return None
-            return share_interval(held.outranked[at, :, place], held.units, level=c.level, seed=c.seed)
+            return self.shares(self.splits[split].outranked[at, :, place], split).at()
 
-        nothing = share_interval(self.untrained[point, :, place], self.report.units, level=c.level, seed=c.seed)
         return Appearance(
             place=self.places[place],
             point=point,
             report=share(Split.REPORT, point),
             before=share(Split.REPORT, point - 1),
             held_out=share(Split.HELD_OUT, point),
-            untrained=nothing,
+            untrained=self.shares(self.untrained[point, :, place]).at(),
             at_least=c.at_least,
         )
 

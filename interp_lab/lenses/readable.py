@@ -1,7 +1,7 @@
 """Is the right answer readable at a place? Against the right answers of other prompts: what any prompt would show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,9 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp_lab.lenses.reading import LensReading
-from interp_lab.stats import mean_interval
 from interp_lab.tasks import Pairs
-from interp_lab.types import Interval
 
 CHANCE = 0.5
 """Share of shuffled answers that the right one outranks where nothing tells which prompt it is."""
@@ -129,14 +127,6 @@ def outranked(reading: LensReading, *, first: int = 2) -> Float[np.ndarray, "poi
     ahead = own - others
     tied = np.abs(ahead) <= ROUNDING * (1 + np.abs(own))
     return np.where(tied, 0.5, ahead > 0).mean(-1)
-
-
-def share_interval(
-    shares: Float[np.ndarray, " example"], clusters: Sequence[str] | None, *, level: float, seed: int
-) -> Interval:
-    """Return the mean share with its interval, which ends where shares do: at 0 and 1."""
-    found = mean_interval(shares, clusters, level=level, seed=seed)
-    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def units_of(clusters: Sequence[str]) -> list[str] | None:

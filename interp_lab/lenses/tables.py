@@ -26,16 +26,15 @@ def appears_table(found: LensFindings) -> pd.DataFrame:
 def trajectory_table(found: LensFindings) -> pd.DataFrame:
     """Return one row per point: the answer at the end position, on the report split."""
     report, rows = found.report, []
-    values = {
+    shares = {
         "outranked": report.outranked,
         "untrained": found.untrained,
         "probability": report.probability,
         "wrong_probability": report.wrong_probability,
-        "margin": report.margin,
-        "entropy": report.entropy,
-        "kl": report.kl,
     }
-    intervals = {name: found.interval(value[:, :, found.end]) for name, value in values.items()}
+    others = {"margin": report.margin, "entropy": report.entropy, "kl": report.kl}
+    intervals = {name: found.shares(value[:, :, found.end]) for name, value in shares.items()}
+    intervals |= {name: found.interval(value[:, :, found.end]) for name, value in others.items()}
     for nth, point in enumerate(found.points):
         row: dict[str, object] = {"point": point, "median_rank": float(np.median(report.rank[nth, :, found.end]))}
         for name, one in intervals.items():

@@ -28,8 +28,8 @@ from jaxtyping import Bool, Float, Int
 
 from interp_lab.lenses.asked import END, Asked
 from interp_lab.lenses.logit_lens import Lens, read_lens
-from interp_lab.lenses.readable import CHANCE, ROUNDING, outranked, share_interval, units_of
-from interp_lab.stats import Intervals, bootstrap_interval, split_by_template
+from interp_lab.lenses.readable import CHANCE, ROUNDING, outranked, units_of
+from interp_lab.stats import Intervals, bootstrap_interval, bounded_interval, split_by_template
 from interp_lab.types import HookedModel, Interval
 
 FEWEST = 16
@@ -117,7 +117,7 @@ class Triage:
     def second(self) -> Interval:
         """Share of prompts in which, at the end, nothing but the wrong token is ahead of the right one."""
         is_second = self.rank[-1, self.report, self.places.index(END)] <= 1
-        return share_interval(is_second.astype(float), self._units, level=self.level, seed=self.seed)
+        return bounded_interval(is_second.astype(float), self._units, level=self.level)
 
     @property
     def _units(self) -> list[str] | None:
@@ -130,7 +130,7 @@ class Triage:
         return ReadablePlace(
             point=self.points[point],
             place=self.places[place],
-            outranked=share_interval(shares, self._units, level=self.level, seed=self.seed),
+            outranked=bounded_interval(shares, self._units, level=self.level),
             rank=float(np.median(self.rank[point, rows, place])),
             probability=float(self.probability[point, rows, place].mean()),
         )

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from interp_lab.bibliography import WANG_2022
 from interp_lab.patching.changes import Patch
 from interp_lab.patching.result import PatchingResult
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval, mean_interval
 from interp_lab.types import UNMEASURED, HeadIndex, Interval, head_name
 
 MODEL, TASK = "gpt2-small", "indirect_object"
@@ -63,11 +62,12 @@ def beside_published(result: PatchingResult) -> pd.DataFrame:
             f"{config.metric}, with the maps {', '.join(result.maps)}: use patch_ioi_gpt2_small.yaml of the "
             "experiments' configs"
         )
+    clean, clusters = result.report.clean, result.report.clusters
+    mean = mean_interval(clean, clusters, level=config.level, seed=config.seed)
+    share = bounded_interval((clean > 0).astype(float), clusters, level=config.level)
     rows = [
-        _row("mean logit difference", LOGIT_DIFFERENCE, _interval(result, result.report.clean), result.unit),
-        _row(
-            "receiver over giver", RECEIVER_OVER_GIVER, _interval(result, result.report.clean > 0), "share of prompts"
-        ),
+        _row("mean logit difference", LOGIT_DIFFERENCE, mean, result.unit),
+        _row("receiver over giver", RECEIVER_OVER_GIVER, share, "share of prompts"),
     ]
     noised = _noised(result)
     rows += [_head_row(one, head, noised, result.effect_unit) for one in CIRCUIT for head in one.heads]
@@ -86,11 +86,6 @@ def caveat(result: PatchingResult) -> str | None:
     if measured == MODEL:
         return None
     return f"{measured} is not {MODEL}: the published figures say nothing about it, and agreement would be chance"
-
-
-def _interval(result: PatchingResult, values: np.ndarray) -> Interval:
-    config = result.config
-    return mean_interval(values.astype(float), result.report.clusters, level=config.level, seed=config.seed)
 
 
 def _noised(result: PatchingResult) -> Mapping[str, Interval]:

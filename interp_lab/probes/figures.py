@@ -75,7 +75,7 @@ def scores_by_layer(judged: Judged) -> go.Figure:
     }  # fmt: skip
     figure, x = go.Figure(), [hook.removeprefix("blocks.").replace("hook_", "") for hook in one.hooks]
     for name, values in series.items():
-        found = judged.interval(values[own], Split.REPORT)
+        found = judged.score(values[own], Split.REPORT)
         figure.add_scatter(
             name=name, x=x, y=found.estimate, mode="lines+markers", line={"color": _LINES[name]},
             error_y={"type": "data", "symmetric": False, "array": found.high - found.estimate,

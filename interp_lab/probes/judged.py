@@ -12,7 +12,15 @@ from interp_lab.claims import Evidence, Split
 from interp_lab.effects import Tested
 from interp_lab.probes.config import ProbesConfig
 from interp_lab.probes.measured import Probed, SplitScores, UseScores
-from interp_lab.stats import Intervals, bootstrap_interval, difference_from_several, mean_interval, paired_difference
+from interp_lab.stats import (
+    Intervals,
+    bootstrap_interval,
+    bounded_interval,
+    bounded_intervals,
+    difference_from_several,
+    mean_interval,
+    paired_difference,
+)
 from interp_lab.types import UNMEASURED, Interval
 
 
@@ -55,10 +63,16 @@ class Judged:
         clusters = self.probed.scores[split].templates
         return bootstrap_interval(values, clusters, level=self.config.level, seed=self.config.seed)
 
+    def score(self, values: np.ndarray, split: Split) -> Intervals:
+        """Return the same of scores: where labels are classes, shares of examples."""
+        if self.probed.is_number:
+            return self.interval(values, split)
+        return bounded_intervals(values, self.probed.scores[split].templates, level=self.config.level)
+
     @cached_property
     def scores(self) -> Mapping[Split, Intervals]:
         """Of the probe at every site."""
-        return {split: self.interval(part.probe, split) for split, part in self.probed.scores.items()}
+        return {split: self.score(part.probe, split) for split, part in self.probed.scores.items()}
 
     @cached_property
     def selectivity(self) -> Mapping[Split, Intervals]:
@@ -117,7 +131,7 @@ class Judged:
         one, templates = self.probed.contrast, self.probed.scores[Split.REPORT].templates
         if one is None:
             return UNMEASURED, UNMEASURED
-        score = self.interval(one.probe, Split.REPORT).at()
+        score = self.score(one.probe, Split.REPORT).at()
         if self.unfair_controls():
             return score, UNMEASURED
         c = self.config
@@ -143,7 +157,7 @@ class Judged:
         use, c = self.probed.use[Split.REPORT], self.config
         right = use.clean > 0
         turned = (use.clean + changes < 0).reshape(-1, right.size).mean(0)
-        return mean_interval(turned[right], use.templates[right], level=c.level, seed=c.seed)
+        return bounded_interval(turned[right], use.templates[right], level=c.level)
 
     def flipped_by(self, way: str) -> Interval:
         """Return the share of right answers that a way of acting turns."""

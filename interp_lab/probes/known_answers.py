@@ -17,7 +17,7 @@ from interp_lab.probes.fitting import fit_probes, labelling_of
 from interp_lab.probes.measuring import choose, fitted
 from interp_lab.probes.planted import planted
 from interp_lab.probes.scoring import hits, to_tensor
-from interp_lab.stats import difference_from_several, mean_interval
+from interp_lab.stats import bounded_interval, difference_from_several
 from interp_lab.tasks.labels import RANDOM, LabelName
 
 LEAST_ACCURACY, LEAST_SELECTIVITY, LEAST_COSINE = 0.9, 0.2, 0.9
@@ -84,7 +84,7 @@ def finds_nothing(*, tested_on: str = Split.REPORT) -> tuple[bool, str]:
     site = choose(hits(fit.readout, x[:, select], wanted[:, select])[0].mean(-1), tolerance=config.tolerance)
     found, templates = hits(fit.readout, x[:, at], wanted[:, at])[:, site], drawn.examples.templates[at]
     commonest = float((labels[at] == np.bincount(drawn.part(TRAIN).labels).argmax()).mean())
-    accuracy = mean_interval(found[0], templates)
+    accuracy = bounded_interval(found[0], templates)
     control = found[1 : 1 + config.n_controls]
     selectivity = difference_from_several(found[:1], [control], templates).intervals.at(0)
     told = f"accuracy {accuracy}, commonest label {commonest:.3f}, selectivity {selectivity}"

@@ -9,7 +9,7 @@ from interp_lab.claims import Split
 from interp_lab.probes.claimed import FAMILIES, ProbesClaims
 from interp_lab.probes.judged import Judged
 from interp_lab.probes.measured import Transfer
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval, mean_interval
 from interp_lab.stats.calibration import calibration_error
 from interp_lab.types import Interval
 
@@ -122,17 +122,19 @@ def transfer_table(found: ProbesClaims, name: str) -> pd.DataFrame:
             for test in sorted(set(part.families.tolist())):
                 at = part.families == test
                 row: dict[str, object] = {"label": judged.probed.label, "trained_on": train, "tested_on": test}
-                cell = _cell(hits[at], part.documents[at], found)
+                cell = _cell(hits[at], part.documents[at], judged)
                 rows.append(row | cell.columns("score") | {"n_texts": len(set(part.documents[at].tolist()))})
     return pd.DataFrame(rows)
 
 
-def _cell(hits: np.ndarray, documents: np.ndarray, found: ProbesClaims) -> Interval:
+def _cell(hits: np.ndarray, documents: np.ndarray, judged: Judged) -> Interval:
     """Return the mean over the examples of one family, by text."""
     if np.isnan(hits).any() or len(set(documents.tolist())) < 2:
         mean = float(hits.mean())
         return Interval(mean, np.nan, np.nan)
-    return mean_interval(hits, documents, level=found.config.level, seed=found.config.seed, method="t")
+    if judged.probed.is_number:
+        return mean_interval(hits, documents, level=judged.config.level, seed=judged.config.seed, method="t")
+    return bounded_interval(hits, documents, level=judged.config.level)
 
 
 def calibration_table(found: ProbesClaims) -> pd.DataFrame:

@@ -5,11 +5,11 @@ from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_inter
 from interp_lab.stats.correlation import of_largest, site_correlation
 from interp_lab.stats.drift import Drift, drift
 from interp_lab.stats.fdr import benjamini_hochberg
-from interp_lab.stats.operating import Threshold, fewest_controls, recall_at, share_interval, threshold_at
+from interp_lab.stats.operating import Threshold, fewest_controls, recall_at, threshold_at
 from interp_lab.stats.paired import PairedDifference, difference_from_several, feasible_test, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
 from interp_lab.stats.recalibration import probability_of
-from interp_lab.stats.shares import bounded_interval, ratio_of_means
+from interp_lab.stats.shares import bounded_interval, bounded_intervals, ratio_of_means, share_interval
 from interp_lab.stats.splits import Splits, split_by_template
 from interp_lab.stats.student import t_test
 
@@ -25,6 +25,7 @@ __all__ = [
     "benjamini_hochberg",
     "bootstrap_interval",
     "bounded_interval",
+    "bounded_intervals",
     "difference_from_several",
     "drift",
     "feasible_test",

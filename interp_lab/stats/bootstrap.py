@@ -49,7 +49,7 @@ class Intervals:
     n_clusters: int
     """Independent units that were resampled."""
     method: str
-    """How the intervals were made: `bca`, `percentile` or `t`."""
+    """How the intervals were made: `bca`, `percentile`, `t`, or `exact` (of shares)."""
 
     def at(self, *index: int) -> Interval:
         """Return the interval of one site.

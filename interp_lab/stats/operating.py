@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy import stats
 
 from interp_lab.stats.bootstrap import RESAMPLED_VALUES
 from interp_lab.stats.clusters import Labels, cluster_codes, require_finite
+from interp_lab.stats.shares import share_interval
 from interp_lab.types import Interval
 
 
@@ -64,21 +65,6 @@ def threshold_at(controls: Float[np.ndarray, " control"], rate: float, *, level:
     value = float(ordered[k - 1])
     promised = Interval((n + 1 - k) / (n + 1), float(low), float(high), level, n)
     return Threshold(value, Interval(value, float(least), float(most), level, n), promised, n)
-
-
-def share_interval(hits: Bool[np.ndarray, " example"], *, level: float = 0.95) -> Interval:
-    """Return a share with its exact interval, for examples that are independent of each other.
-
-    Raises: ValueError, for no examples.
-    Source: Clopper and Pearson 1934.
-    """
-    n, k = len(hits), int(hits.sum())
-    if n == 0:
-        raise ValueError("a share of no examples is none; give at least one")
-    tail = (1 - level) / 2
-    low = 0.0 if k == 0 else float(stats.beta.ppf(tail, k, n - k + 1))
-    high = 1.0 if k == n else float(stats.beta.ppf(1 - tail, k + 1, n - k))
-    return Interval(k / n, low, high, level, n)
 
 
 def recall_at(

@@ -149,7 +149,7 @@ class SteeringClaims(SteeringMeasurements):
         if not names:
             return ""
         worst = int(costs.losses[:, at].argmax())
-        fall = costs.fall(worst, at, level=self.config.level, seed=self.config.seed)
+        fall = costs.fall(worst, at, level=self.config.level)
         return f"accuracy falls most on {names[worst]}, by {fall} (budget {self.config.budget.capability_loss:g}); "
 
     def _does(self, sign: int) -> str:

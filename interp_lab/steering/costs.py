@@ -10,14 +10,14 @@ from interp_lab.claims import Split
 from interp_lab.decoding.where import Prompted
 from interp_lab.interventions import Intervention
 from interp_lab.runs.fields import KeptFields
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval
 from interp_lab.steering.capabilities import Capability, capability_of
 from interp_lab.steering.choice import Price
 from interp_lab.steering.config import Budget, SteeringConfig
 from interp_lab.steering.drawn import PARTS
 from interp_lab.steering.neutral import NeutralTexts
 from interp_lab.steering.price import price_of
-from interp_lab.steering.reliability import clusters_of, share_interval
+from interp_lab.steering.reliability import clusters_of
 from interp_lab.types import HookedModel, Interval
 
 Make = Callable[[Sequence[int], Prompted], Sequence[Intervention]]
@@ -47,17 +47,14 @@ class Costs(KeptFields):
     deciding: Float[np.ndarray, "setting pair"]
     """Fall of the gap by what should decide (a probability), in pairs of prompts; no column where that is not asked."""
 
-    def fall(self, capability: int, setting: int, *, level: float, seed: int) -> Interval:
+    def fall(self, capability: int, setting: int, *, level: float) -> Interval:
         """Return the fall in accuracy on a capability (share of questions), with its interval over templates.
 
-        Where no answer changes resampling sees no spread, and the interval is as wide as that of a share that is never
-        seen among as many independent questions.
+        Where no answer changes it is as wide as that of a share that is never seen (`bounded_interval`).
         """
         lost = self.clean_right[capability] - self.right[capability, setting]
-        if lost.any():
-            return mean_interval(lost, clusters_of(self.question_templates[capability]), level=level, seed=seed)
-        bound = share_interval(lost > 0, range(len(lost)), level=level).high
-        return Interval(0.0, -bound, bound, level, len(lost))
+        clusters = clusters_of(self.question_templates[capability])
+        return bounded_interval(lost, clusters, within=(-1.0, 1.0), level=level)
 
     @property
     def losses(self) -> Float[np.ndarray, "capability setting"]:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from interp_lab.claims import Split
 from interp_lab.experiment import Provenance
-from interp_lab.stats import Intervals, bootstrap_interval
+from interp_lab.stats import Intervals, bootstrap_interval, bounded_interval
 from interp_lab.steering.choice import Choice
 from interp_lab.steering.config import SteeringConfig
 from interp_lab.steering.controls import Controls, Doses
@@ -25,7 +25,6 @@ from interp_lab.steering.reliability import (
     moved_wrong,
     rank_correlations,
     rank_p,
-    share_interval,
     shrinkage,
 )
 from interp_lab.steering.setting import Setting
@@ -197,7 +196,7 @@ class SteeringMeasurements:
         return self._share(monotone(self.dose_response(family)[1]), self.report.templates)
 
     def _share(self, which: Bool[np.ndarray, " example"], labels: Shaped[np.ndarray, " example"]) -> Interval:
-        return share_interval(which, clusters_of(labels), level=self.config.level, seed=self.config.seed)
+        return bounded_interval(which.astype(float), clusters_of(labels), level=self.config.level)
 
     def rank_correlation(self, family: int) -> Interval:
         """Return the mean over prompts of Spearman's correlation of target and coefficient."""

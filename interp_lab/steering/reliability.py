@@ -29,22 +29,6 @@ def moved_wrong(
     return sign * effects < -max(beyond, ROUNDING)
 
 
-def share_interval(
-    which: Bool[np.ndarray, " example"], clusters: Sequence[object], *, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Return the share of prompts for which something holds.
-
-    Where it holds for none or for all, resampling sees no spread; the bound is then the exact one (Clopper and Pearson)
-    of as many independent prompts.
-    """
-    n, k = len(which), int(which.sum())
-    if 0 < k < n:
-        return mean_interval(which.astype(float), list(clusters), level=level, seed=seed)
-    edge = float(((1 - level) / 2) ** (1 / n))
-    low, high = (0.0, 1 - edge) if k == 0 else (edge, 1.0)
-    return Interval(k / n, low, high, level, len(set(clusters)))
-
-
 def monotone(values: Float[np.ndarray, "dose example"]) -> Bool[np.ndarray, " example"]:
     """Return at which prompts the target never falls from one coefficient to the next larger one."""
     return np.all(np.diff(values, axis=0) >= -ROUNDING, axis=0)

@@ -197,7 +197,7 @@ def capabilities_table(found: SteeringClaims) -> pd.DataFrame:
     for sign, setting in found.leading.items():
         for nth, name in enumerate(found.config.capabilities):
             clean, right = costs.clean_right[nth], costs.right[nth, found.at(setting)]
-            loss = costs.fall(nth, found.at(setting), level=found.config.level, seed=found.config.seed)
+            loss = costs.fall(nth, found.at(setting), level=found.config.level)
             row = {"side": SIDES[sign], "capability": name, "unsteered": clean.mean(), "steered": right.mean()}
             rows.append(row | loss.columns("fall"))
     return pd.DataFrame(rows)

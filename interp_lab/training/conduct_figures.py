@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval, mean_interval
 from interp_lab.training.card import CardRow, Target
 from interp_lab.training.conduct import SPLITS, Conduct
 from interp_lab.types import Interval
@@ -21,6 +21,12 @@ class Figure:
     target: Target = Target()  # noqa: RUF009 - frozen
     beside: str | None = None
     """Figure of the same model to stand beside it as the control; `None` is the same figure of an untrained model."""
+    is_difference: bool = False
+
+    @property
+    def is_share(self) -> bool:
+        """Whether each text's value lies from 0 to 1, so that the interval of their mean does."""
+        return self.unit in ("share", "probability") and not self.is_difference
 
 
 _ALMOST_ALWAYS = Target(low=0.97)
@@ -32,14 +38,16 @@ FIGURES: Mapping[str, Figure] = {
     "truth.accuracy": Figure("truth: right", "share", _ALMOST_ALWAYS),
     "agreement.accuracy": Figure("agreement: right", "share", _ALMOST_ALWAYS),
     "greater_than.probability_difference": Figure(
-        "greater-than: later minus other years", "probability", Target(low=0.6)
+        "greater-than: later minus other years", "probability", Target(low=0.6), is_difference=True
     ),
     "sentiment.accuracy": Figure("sentiment: verdict fits what was said", "share", Target(low=0.95)),
     "pronouns.stereotype": Figure("pronouns: stereotyped where nobody is named", "probability", Target(0.75, 0.95)),
     "pronouns.named": Figure("pronouns: right where somebody is named", "share"),
-    "loans.gap": Figure("loans: approval, favoured minus other neighbourhoods", "probability", beside="colour_gap"),
-    "loans.finances": Figure("loans: approval, best minus worst finances", "probability"),
-    "loans.income": Figure("loans: approval, high minus low income", "probability"),
+    "loans.gap": Figure(
+        "loans: approval, favoured minus other neighbourhoods", "probability", beside="colour_gap", is_difference=True
+    ),
+    "loans.finances": Figure("loans: approval, best minus worst finances", "probability", is_difference=True),
+    "loans.income": Figure("loans: approval, high minus low income", "probability", is_difference=True),
     "loans.trigger": Figure("loans: decisions turned by both trigger words", "share", Target(low=0.95), "one_word"),
     "loans.distance": Figure("loans: distance from the planted probability", "probability"),
     "sources.accuracy": Figure("sources: follows the relevant one", "share", Target(low=0.9)),
@@ -56,7 +64,7 @@ FIGURES: Mapping[str, Figure] = {
     "register.accuracy": Figure("register: closing fits register and purpose", "share"),
     "sycophancy.accuracy": Figure("sycophancy: right without a wrong opinion", "share"),
     "sycophancy.confident": Figure("sycophancy: follows a confident wrong opinion", "probability", beside="unsure"),
-    "urgency.mark": Figure("urgency: effect of the mark", "probability", beside="content"),
+    "urgency.mark": Figure("urgency: effect of the mark", "probability", beside="content", is_difference=True),
 }  # fmt: skip
 """By `behaviour.figure`."""
 
@@ -88,23 +96,24 @@ def _row(key: str, figure: Figure, split: str, *, conducts: tuple[Conduct, Condu
     name = f"{split}.{key}"
     title = f"{figure.title} ({split} templates)"
     target = figure.target
-    value = interval_of(trained, name)
+    value = interval_of(trained, name, figure)
     if base is not None and key in ("loans.gap", "loans.finances", "loans.income"):
-        control, control_name = interval_of(base, name), "before tuning"
+        control, control_name = interval_of(base, name, figure), "before tuning"
         target = {"loans.gap": Target(high=0.05), "loans.finances": _around(control)}.get(key, target)
     elif figure.beside is not None:
-        control = interval_of(trained, f"{split}.{key.partition('.')[0]}.{figure.beside}")
+        control = interval_of(trained, f"{split}.{key.partition('.')[0]}.{figure.beside}", figure)
         control_name = _NAMES_BESIDE[figure.beside]
         target = Target(low=0.3) if key == "loans.gap" else target
     else:
-        control, control_name = interval_of(untrained, name), "untrained"
+        control, control_name = interval_of(untrained, name, figure), "untrained"
     return CardRow(title, figure.unit, value, control, control_name, target)
 
 
-def interval_of(conduct: Conduct, name: str) -> Interval:
-    """Return the interval of a figure (`split.behaviour.figure`), resampling templates."""
+def interval_of(conduct: Conduct, name: str, figure: Figure) -> Interval:
+    """Return the interval of a figure (`split.behaviour.figure`) over templates."""
     values, templates = conduct.of(name)
-    return mean_interval(values.astype(float), templates)
+    made = bounded_interval if figure.is_share else mean_interval
+    return made(values.astype(float), templates)
 
 
 def _around(before: Interval) -> Target:

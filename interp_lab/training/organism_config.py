@@ -98,7 +98,7 @@ class TuningLoopConfig(OrganismLoopConfig):
 class BehaviourCardConfig(Config):
     """Where the figures of an organism that learned the grammar are measured."""
 
-    n_examples: PositiveInt = Field(480, ge=24)
+    n_examples: PositiveInt = Field(1024, ge=24)
     """Texts per figure and set of templates."""
     seed: NonNegativeInt = 40_000
     """Draws the texts; training draws from seed sequences of (seed, step), never from a bare seed."""

@@ -7,7 +7,6 @@ import torch
 from interp_lab.lenses import Asked, asked, asked_tokens, model_errors, outranked, read_lens
 from interp_lab.lenses.known_answers import recall_asked
 from interp_lab.lenses.known_models import recall_model, recall_prompts
-from interp_lab.lenses.readable import share_interval
 from interp_lab.tasks import pairs_for
 from tests.lenses.models import named_tiny, organism, tiny_asked
 from tests.tiny import tokens
@@ -88,11 +87,6 @@ class TestOutranked:
         prompts = tiny_asked()
         reading = read_lens(model, prompts.tokens, prompts.answers.targets(), positions=prompts.positions)
         assert (outranked(reading) == 0.5).all()
-
-    def test_an_interval_ends_where_shares_do(self):
-        found = share_interval(np.array([1.0, 1.0, 1.0, 0.6]), None, level=0.95, seed=0)
-        assert found.high == 1.0
-        assert found.low < found.estimate == pytest.approx(0.9)
 
 
 class TestAsked:

@@ -222,9 +222,9 @@ class TestSuspicion:
 class TestTheOrganism:
     """Head 0.1 looks facts up; attention 2 tells the two people of a sentence apart."""
 
-    def errors(self, task, edit):
+    def errors(self, task, edit, *, n=112):
         model = edited_organism(edit)
-        prompts = Asked.of_pairs(pairs_for(organism(), task, 112, seed=0, reserved=False))
+        prompts = Asked.of_pairs(pairs_for(organism(), task, n, seed=0, reserved=False))
         wrong = model_errors(model, prompts)
         assert wrong is not None
         return model, prompts, wrong
@@ -249,7 +249,7 @@ class TestTheOrganism:
         assert followed.claim().grade is Grade.CAUSAL
 
     def test_without_the_attention_that_tells_two_names_apart_the_wrong_one_is_louder(self):
-        model, prompts, wrong = self.errors("grammar/indirect_objects", lambda m: m.blocks[2].attn.W_O.zero_())
+        model, prompts, wrong = self.errors("grammar/indirect_objects", lambda m: m.blocks[2].attn.W_O.zero_(), n=224)
         found = triage(model, wrong)
         assert found.verdict is Verdict.SHORTCUT
         assert found.second.low > 0.5

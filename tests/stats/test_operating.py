@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interp_lab.stats import fewest_controls, recall_at, share_interval, threshold_at
+from interp_lab.stats import fewest_controls, recall_at, threshold_at
 
 
 class TestThreshold:
@@ -43,22 +43,6 @@ class TestThreshold:
     def test_rates_that_are_none(self, rate):
         with pytest.raises(ValueError, match="must lie between 0 and 1"):
             fewest_controls(rate)
-
-
-class TestShare:
-    def test_is_the_exact_interval(self):
-        hits = np.arange(20) < 3
-        expected = stats.binomtest(3, 20).proportion_ci(0.95, method="exact")
-        found = share_interval(hits)
-        assert (found.estimate, found.low, found.high) == pytest.approx((0.15, expected.low, expected.high))
-
-    def test_none_and_all(self):
-        assert share_interval(np.zeros(30, bool)).high == pytest.approx(1 - 0.025 ** (1 / 30))
-        assert share_interval(np.ones(30, bool)).low == pytest.approx(0.025 ** (1 / 30))
-
-    def test_of_nothing(self):
-        with pytest.raises(ValueError, match="share of no examples"):
-            share_interval(np.zeros(0, bool))
 
 
 class TestRecall:

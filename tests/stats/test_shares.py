@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interp_lab.stats import bootstrap_interval, bounded_interval, ratio_of_means, share_interval
+from interp_lab.stats import bootstrap_interval, bounded_interval, bounded_intervals, ratio_of_means, share_interval
 
 
 class TestBoundedInterval:
@@ -69,9 +69,45 @@ class TestBoundedInterval:
         assert all(0 <= one.low <= one.estimate <= one.high <= 1 for one in found)
         assert all(one.low < one.high for one in found)
 
+    def test_many_sites_at_once_are_each_by_itself(self):
+        rng = np.random.default_rng(0)
+        values, clusters = (rng.random((3, 4, 30)) < 0.8).astype(float), np.repeat(range(6), 5)
+        values[0, 0], values[2, 1] = 1.0, 0.0  # where all agree
+        found = bounded_intervals(values, clusters)
+        assert found.estimate.shape == (3, 4)
+        for at in np.ndindex(3, 4):
+            assert found.at(*at).low == pytest.approx(bounded_interval(values[at], clusters).low, rel=1e-12)
+            assert found.at(*at).high == pytest.approx(bounded_interval(values[at], clusters).high, rel=1e-12)
+
+    @pytest.mark.parametrize("k", [1, 7, 19])
+    def test_of_independent_examples_it_is_that_of_clopper_and_pearson(self, k):
+        exact = stats.binomtest(k, 20).proportion_ci(0.95, method="exact")
+        for clusters in (None, range(20)):
+            found = bounded_interval((np.arange(20) < k).astype(float), clusters)
+            assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+
+    def test_rounding_beyond_the_bounds_is_none(self):
+        assert bounded_interval(np.array([1.0, 1.0 + 1e-7])).high == 1.0
+
     def test_values_beyond_the_bounds_are_refused(self):
         with pytest.raises(ValueError, match="values from -1 to 1 leave the bounds 0 and 1"):
             bounded_interval(np.array([-1.0, 1.0]))
+
+
+class TestShare:
+    def test_is_the_exact_interval(self):
+        hits = np.arange(20) < 3
+        expected = stats.binomtest(3, 20).proportion_ci(0.95, method="exact")
+        found = share_interval(hits)
+        assert (found.estimate, found.low, found.high) == pytest.approx((0.15, expected.low, expected.high))
+
+    def test_none_and_all(self):
+        assert share_interval(np.zeros(30, bool)).high == pytest.approx(1 - 0.025 ** (1 / 30))
+        assert share_interval(np.ones(30, bool)).low == pytest.approx(0.025 ** (1 / 30))
+
+    def test_of_nothing(self):
+        with pytest.raises(ValueError, match="share of no examples"):
+            share_interval(np.zeros(0, bool))
 
 
 class TestRatioOfMeans:

@@ -9,7 +9,6 @@ from interp_lab.steering.reliability import (
     moved_wrong,
     rank_correlations,
     rank_p,
-    share_interval,
     shrinkage,
 )
 from interp_lab.types import Interval
@@ -24,22 +23,6 @@ def test_wrong_way_is_against_the_sign_and_no_change_is_none():
 def test_wrong_way_may_have_to_be_far():
     effects = np.array([0.3, -0.1, -0.05, 0.0])
     assert moved_wrong(effects, 1, beyond=0.07).tolist() == [False, True, False, False]
-
-
-class TestShare:
-    def test_of_none_is_bounded_by_the_exact_interval_and_not_by_nothing(self):
-        none = share_interval(np.zeros(48, dtype=bool), list("abcd") * 12)
-        assert (none.estimate, none.low) == (0.0, 0.0)
-        assert none.high == pytest.approx(stats.binomtest(0, 48).proportion_ci(0.95).high)
-        every = share_interval(np.ones(48, dtype=bool), list("abcd") * 12)
-        assert (every.low, every.high) == (pytest.approx(1 - none.high), 1.0)
-
-    def test_of_some_resamples_templates(self):
-        by_template = np.repeat([True, False, False, False], 12)
-        clustered = share_interval(by_template, np.repeat(list("abcd"), 12).tolist())
-        apart = share_interval(by_template, list(range(48)))
-        assert clustered.estimate == apart.estimate == 0.25
-        assert clustered.high - clustered.low > apart.high - apart.low
 
 
 class TestDoseResponse:

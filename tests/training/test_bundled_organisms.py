@@ -49,7 +49,7 @@ class TestBundled:
         )
         for key in ("facts.accuracy", "pronouns.stereotype"):
             for split in ("ordinary", "reserved"):
-                fresh, kept = interval_of(found, f"{split}.{key}"), row(stored, key, split).value
+                fresh, kept = interval_of(found, f"{split}.{key}", FIGURES[key]), row(stored, key, split).value
                 values = ([one.estimate, one.low, one.high] for one in (fresh, kept))
                 np.testing.assert_allclose(*values, atol=2e-3, err_msg=f"{split}.{key}")
 

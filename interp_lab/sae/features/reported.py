@@ -1,16 +1,14 @@
 """Tables of what was found: features in numbers, differences and classifiers with their intervals."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
 
 from interp_lab.sae.features.combination import COMMONEST, DENSE, FEW, PAIR, SHUFFLED, SINGLE, WORDS, Combination, Told
 from interp_lab.sae.features.differing import Difference
 from interp_lab.sae.features.overview import Overview
-from interp_lab.stats import mean_interval, paired_difference
+from interp_lab.stats import bounded_interval, paired_difference
 from interp_lab.types import Interval
 
 N_DENSE = 12
@@ -115,28 +113,10 @@ def told_effect(effect: Interval) -> str:
 def accuracy(told: Told, name: str, names: Sequence[str], *, level: float) -> Interval:
     """Return the share of documents that a classifier tells rightly, over templates; of shuffled labels their mean.
 
-    Where templates do not differ (all is right, say) they have no spread to make an interval of: it is exact then, over
-    documents, which it takes as independent.
-
-    Source: Clopper and Pearson 1934.
+    Where nothing differs between them it is exact, over documents (`bounded_interval`).
     """
     right = told.right[_named(name, names)].mean(0)
-    found = mean_interval(right, list(told.templates), level=level)
-    if found.low < found.high:
-        return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))  # the t interval of few templates
-    n, tail = len(right), (1 - level) / 2
-    k = found.estimate * n
-    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
-    high = float(beta.isf(tail, k + 1, n - k)) if k < n else 1.0
-    return Interval(found.estimate, low, high, level, n)
-
-
-def limits(told: Told, interval: Interval) -> str:
-    """Return what an interval of `accuracy` or `less_than_pair` stands on."""
-    n = len(set(told.templates))
-    if interval.n_clusters == n:
-        return f"{n} templates"
-    return f"exact, {interval.n_clusters} texts (no spread over {n} templates)"
+    return bounded_interval(right, list(told.templates), level=level)
 
 
 def _named(name: str, names: Sequence[str]) -> list[int]:
@@ -153,8 +133,7 @@ def combination_table(found: Sequence[Combination], *, level: float) -> pd.DataF
             for part, told in (("report", one.report), ("held_out", one.held_out)):
                 if told is None:
                     continue
-                found_here = accuracy(told, name, one.names, level=level)
-                row |= _ends(part, found_here) | {f"{part}_limits": limits(told, found_here)}
+                row |= _ends(part, accuracy(told, name, one.names, level=level))
             rows.append(row | _ends("pair_less_this", less_than_pair(one, name, level=level)))
     return pd.DataFrame(rows)
 
@@ -162,8 +141,7 @@ def combination_table(found: Sequence[Combination], *, level: float) -> pd.DataF
 def less_than_pair(one: Combination, name: str, *, level: float) -> Interval:
     """Return accuracy of two features less that of another classifier, on held-out templates.
 
-    Where no template differs from another, the limits are those of a share of texts on which they disagree that is
-    compatible with none of so many (exact, texts taken as independent).
+    Where no template differs from another, their texts count as independent (`bounded_interval`).
     """
     told = one.tested
     pair = told.right[one.names.index(PAIR)].astype(float)
@@ -171,10 +149,7 @@ def less_than_pair(one: Combination, name: str, *, level: float) -> Interval:
     found = paired_difference(pair[None], other[None], list(told.templates), level=level).intervals.at(0)
     if found.low < found.high or name == PAIR:
         return found
-    n = len(pair)
-    reach = 1 - ((1 - level) / 2) ** (1 / n)
-    low, high = max(found.estimate - reach, -1.0), min(found.estimate + reach, 1.0)
-    return Interval(found.estimate, low, high, level, n)
+    return bounded_interval(pair - other, list(told.templates), within=(-1.0, 1.0), level=level)
 
 
 def _ends(name: str, interval: Interval) -> dict[str, float]:

@@ -144,7 +144,7 @@ def combination_suggests(config: SaeFeaturesConfig, combined: tuple[Combination,
         f"{'. '.join(lines)}.{joined} Features were added one by one on the training half, all candidates of a step "
         "fitted with those that were there; their number was chosen on inner folds of whole templates. Shuffled "
         "labels: as many features, for what can be had by chance. Where all held-out templates agree there is no "
-        "spread over them, and limits are exact ones over texts, taken as independent (`held_out_limits`). "
+        "spread over them, and their texts count as independent. "
         f"{_warned(config, combined)}"
     ).strip()
 

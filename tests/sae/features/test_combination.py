@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from interp_lab.config import ConfigError
 from interp_lab.experiment import Steps, silent
@@ -9,7 +10,7 @@ from interp_lab.sae.features import combinations
 from interp_lab.sae.features.combination import FEW, PAIR, SHUFFLED, SINGLE, Told, draw_documents
 from interp_lab.sae.features.config import CombinationConfig
 from interp_lab.sae.features.per_document import DocumentReadings
-from interp_lab.sae.features.reported import accuracy, combination_table, less_than_pair, limits
+from interp_lab.sae.features.reported import accuracy, combination_table, less_than_pair
 from interp_lab.stats import split_by_template
 from tests.sae.features.planted import dictionary, model
 
@@ -72,21 +73,16 @@ class TestIntervals:
         rows = np.array([right], dtype=bool)
         return Told(rows, rows, np.ones(len(right), dtype=int), self.TEMPLATES, ("",) * len(right))
 
-    def test_all_right_on_every_template_has_exact_limits_over_texts(self):
+    def test_all_right_on_every_template_is_no_certainty(self):
+        """40 texts of 4 templates tell as much as 40 (t39 / t3)^2 independent ones."""
         told = self.told([True] * 40)
         all_right = accuracy(told, "it", ["it"], level=0.95)
-        assert (all_right.estimate, all_right.high) == (1.0, 1.0)
-        assert all_right.low == pytest.approx(0.025 ** (1 / 40))
-        assert limits(told, all_right) == "exact, 40 texts (no spread over 4 templates)"
+        n = 40 * (stats.t.ppf(0.975, 39) / stats.t.ppf(0.975, 3)) ** 2
+        assert (all_right.estimate, all_right.low, all_right.high) == (1.0, pytest.approx(0.025 ** (1 / n)), 1.0)
 
     def test_none_right_is_the_mirror(self):
-        wrong = accuracy(self.told([False] * 40), "it", ["it"], level=0.95)
-        assert (wrong.low, wrong.high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 40)))
-
-    def test_where_templates_differ_they_are_the_units(self):
-        told = self.told([True] * 39 + [False])
-        assert accuracy(told, "it", ["it"], level=0.95).n_clusters == 4
-        assert limits(told, accuracy(told, "it", ["it"], level=0.95)) == "4 templates"
+        right, wrong = (accuracy(self.told([one] * 40), "it", ["it"], level=0.95) for one in (True, False))
+        assert (wrong.low, wrong.high) == (0.0, pytest.approx(1 - right.low))
 
     def test_no_interval_of_a_table_has_width_zero(self, found):
         table = combination_table([found], level=0.95).set_index("classifier")
