@@ -1,5 +1,7 @@
 """What is chosen, stated, and tested on other texts beside its controls; what the rule says of found flips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,17 @@ class TestRule:
         """Decisions without regard to the neighbourhood: what flips them in truth is often not what flips them here."""
         blind = truth(searched(by_rule("loans_blind"), problems, Reach(2)), rule="loans", most_edits=2)
         assert np.nanmean(blind.recall) < 0.8
+
+    def test_a_true_flip_with_an_edit_too_many_is_not_precise(self, problems):
+        """One edit that flips by the rule, and beside it one that does nothing."""
+        every = searched(by_rule("loans"), problems, Reach(1))
+        found = next(one for one, size in zip(every, truth(every, rule="loans", most_edits=1).size, strict=True)
+                     if size == 1)  # fmt: skip
+        edits = found.problem.edits
+        idle = next(nth for nth, edit in enumerate(edits) if edit.what == "day")
+        larger = replace(found, flips=tuple(tuple(sorted((*state, idle))) for state in found.flips))
+        precise, not_so = (truth([one], rule="loans", most_edits=2).precision for one in (found, larger))
+        assert (precise.tolist(), not_so.tolist()) == ([1.0], [0.0])
 
     def test_the_smallest_true_flip_is_found_by_trying_all_pairs(self):
         """A perfect application of a favoured place: no single change refuses it, the two words of the trigger do."""

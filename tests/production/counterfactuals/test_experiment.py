@@ -145,6 +145,7 @@ class TestWhatIsKept:
         ):  # fmt: skip
             known = split.tried.flipped[one][np.isfinite(split.tried.flipped[one])]
             assert (row["texts"], row["flips"]) == (len(known), pytest.approx(known.mean()))
+            assert row["random edits"] == pytest.approx(np.nanmean(split.tried.controls[one]))
 
     def test_sections_say_what_they_do_not_show_and_their_figures_are_there(self, found):
         sections = found.sections()

@@ -113,6 +113,13 @@ class TestSlopes:
             torch.testing.assert_close(together.gradient, alone.gradient, rtol=1e-3, atol=1e-5)
             torch.testing.assert_close(together.log_probs, alone.log_probs, rtol=1e-3, atol=1e-4)
 
+    def test_what_is_likely_at_a_place_is_given_what_stands_before_it(self, cases, reader):
+        """Of the tokens that stand there, the mean is how likely the text was read to be."""
+        for slopes, read in zip(reader.slopes(cases), reader.read([(c, c.words.text) for c in cases]), strict=True):
+            own = slopes.log_probs[torch.arange(len(slopes.ids)), list(slopes.ids)]
+            assert own[0] == 0
+            assert float(own[1:].mean()) == pytest.approx(read.fluency, rel=1e-4)
+
     @pytest.mark.parametrize(
         ("new", "estimate"),
         [

@@ -180,8 +180,9 @@ class TestPairs:
             METHODS[method](own, np.random.default_rng(0))
             assert (own.hit is not None) is found
 
-    def test_the_climb_without_a_gradient_tries_what_is_likely_and_nothing_else(self, model):
-        """Of all candidates of one round, each has a word that the model finds likely where it stands, or its own."""
+    @pytest.mark.parametrize("method", ["gradient", "likely_mutation"])
+    def test_climbs_try_what_is_likely_and_nothing_else(self, model, method):
+        """Of all candidates of the first round, each has a word that the model finds likely where it stands, or its own."""
         own = episode(model, target_of_words(model, "waxed"), threshold=9.0, budget=40, max_drop=0.05)
         likely, tried = own.likely(own.space.unchanged()), []
         kept = [set(1 + np.flatnonzero(one[1:])) | {0} for one in likely]
@@ -189,7 +190,7 @@ class TestPairs:
         assert any(len(one) < len(slot.options) for one, slot in zip(kept, own.space.slots, strict=True))
         score = own.score
         own.score = lambda states: tried.append(states) or score(states)
-        METHODS["likely_mutation"](own, np.random.default_rng(0))
+        METHODS[method](own, np.random.default_rng(0))
         assert all(option in kept[nth] for state in tried[0] for nth, option in enumerate(state.tolist()))
         assert len({state.tobytes() for state in tried[0]}) > 1
 
