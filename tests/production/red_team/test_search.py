@@ -182,7 +182,7 @@ class TestPairs:
 
     @pytest.mark.parametrize("method", ["gradient", "likely_mutation"])
     def test_climbs_try_what_is_likely_and_nothing_else(self, model, method):
-        """Of all candidates of the first round, each has a word that the model finds likely where it stands, or its own."""
+        """Of all candidates of the first round, each word is likely where it stands, or stood there before."""
         own = episode(model, target_of_words(model, "waxed"), threshold=9.0, budget=40, max_drop=0.05)
         likely, tried = own.likely(own.space.unchanged()), []
         kept = [set(1 + np.flatnonzero(one[1:])) | {0} for one in likely]
