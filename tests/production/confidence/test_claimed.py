@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from interp_lab.claims import Grade
+from interp_lab.production.confidence.assessing import _reasons
 from interp_lab.production.confidence.combining import combined
 from interp_lab.production.confidence.names import BASE_RATE, COMBINED, SHUFFLED
 from interp_lab.stats.brier import brier_parts
@@ -60,6 +61,8 @@ class TestProbabilities:
         at = honest.confidences.index
         area, excess = honest.measured("auroc", honest.report), honest.measured("excess_aurc", honest.report)
         assert area[at(BASE_RATE)].estimate == 0.5
+        whole = honest.measured("aurc", honest.report)[at(BASE_RATE)]
+        assert whole.estimate == pytest.approx(1 - honest.report.right.mean())
         assert excess[at(BASE_RATE)].estimate > 2 * excess[at(COMBINED)].estimate
         brier = honest.measured("brier", honest.report)
         uncertainty = brier_parts(np.full(4, 0.5), np.array([1.0, 0, 1, 0])).uncertainty
@@ -104,6 +107,12 @@ class TestLevels:
         drifted = result(report_shift=1.5)
         assert "not shown to be at most 0.1" in drifted.refused(drifted.held_out)
 
+    def test_a_small_error_of_few_answers_is_not_shown_to_be_small(self):
+        few = result(n=100)
+        _, inner = few.calibration(COMBINED, few.report)
+        assert inner.estimate < 0.08 < 0.11 < inner.high
+        assert "not shown to be at most 0.1" in few.refused(few.report)
+
     def test_are_refused_where_activations_are_not_as_usual(self):
         found = result(strange=12.0)
         assert found.refused(found.report) is None
@@ -131,6 +140,21 @@ def test_a_probe_that_is_a_latent_is_read_as_its_value(honest):
     assert read.probe(x).tolist() == [0.0, 0.0, 2.0]
     assert replace(read, after="identity").probe(x).tolist() == [-2.0, 0.0, 2.0]
     assert replace(read, after="sigmoid").probe(x)[1] == 0.5
+
+
+def test_of_equal_signals_half_are_lower():
+    """A fifth of the answers that calibrate have the value 1, the others 0: 1 is at 0.9, and 0 at 0.4."""
+    found = result(n=200)
+    found.calibrate.signals[1] = np.arange(200) % 5 == 0
+    for telling, named in ((0.11, ["margin"]), (0.09, [])):
+        given = replace(found, config=found.config.overlaid({"telling": telling}))
+        reasons = _reasons(given, np.array([0.0, 1.0, 0.0]), 0.99, ("margin",))
+        assert [one.signal for one in reasons] == named
+        assert all(one.percentile == pytest.approx(0.9) for one in reasons)
+    given = replace(found, config=found.config.overlaid({"telling": 0.41}))
+    (low,) = _reasons(given, np.array([0.0, 0.0, 0.0]), 0.01, ("margin",))
+    assert low.percentile == pytest.approx(0.4)
+    assert "lower than 60% of the answers that calibrate" in str(low)
 
 
 def test_only_signals_that_tell_are_reasons(honest):

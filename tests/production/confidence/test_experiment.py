@@ -9,6 +9,7 @@ import torch
 
 from interp_lab.config import ConfigError
 from interp_lab.experiment import Result
+from interp_lab.folds import FoldError, visible
 from interp_lab.models import declare_identity, identity_of, load_model
 from interp_lab.probes import Probes, ProbesConfig
 from interp_lab.probes.saved import trained_probe
@@ -161,6 +162,14 @@ class TestOneFile:
         assert again.config == found.config
         (one,), (other,) = (assess_all(organism, asked["report"][:1], by=by) for by in (found, again))
         assert str(one) == str(other)
+
+    def test_what_saw_held_out_examples_says_nothing_in_the_search(self, tmp_path, found, organism, asked):
+        save_calibration(found, tmp_path / "calibration.safetensors")
+        with visible("search"):
+            with pytest.raises(FoldError, match="the calibration was made in fold 'all'"):
+                assess_all(organism, asked["report"][:1], by=found)
+            with pytest.raises(FoldError, match=r"calibration.safetensors was made in fold 'all'"):
+                load_calibration(tmp_path / "calibration.safetensors")
 
     def test_another_file(self, tmp_path):
         path = tmp_path / "none.safetensors"
