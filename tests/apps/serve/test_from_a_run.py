@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from interp_lab.apps.serve import WatchFile, Watchlist
+from interp_lab.apps.serve.watchlist import Response
 from interp_lab.models import load_model
+from interp_lab.production.monitors.artefacts import chosen_monitor
 from interp_lab.production.monitors.cases import Drawing
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.experiment import Monitors
@@ -54,6 +56,15 @@ def test_the_service_tells_the_threshold_and_what_it_stands_for(run, asking):
     assert promised["controls"] == found.calibrate.controls.sum()
     assert promised["low"] < promised["share"] <= SMALL.rate < promised["high"]
     assert told["actions"] == ["flag", "stop", "steer", "route"]
+
+
+def test_the_response_is_as_long_as_the_run_and_the_file_say(run):
+    folder, found = run
+    made_by = {"run": str(folder), "artefact": "response"}
+    response = Response.from_mapping({"coefficient": -2.0, "made_by": made_by})
+    added = response.added_to(load_model("organism"), chosen_monitor(found))
+    np.testing.assert_allclose(added.payloads[0].numpy(), -2 * found.made.added, rtol=1e-5)
+    assert [site.hook for site in added.sites] == ["blocks.3.hook_resid_post"]
 
 
 def asked(asking, cases, action):

@@ -1,8 +1,12 @@
 """What is answered: the same as decoding gives alone, however requests are put together."""
 
+import asyncio
+
 import pytest
 
-from interp_lab.apps.serve import Watchlist
+from interp_lab.apps.serve import Loaded, Watchlist
+from interp_lab.apps.serve.job import Job, Progress
+from interp_lab.apps.serve.told import Answer
 from interp_lab.decoding import DecodingSettings, decode
 from interp_lab.production.monitors import Action, decode_watched
 from tests.apps.serve.served import MONITORS, Gate, client, entry, events_of, lines_of, tiny, watchlist
@@ -17,8 +21,8 @@ SETTINGS = [
     {"max_new_tokens": 5},
 ]
 BODIES = [
-    {"prompt": prompt, "stop_tokens": [], "explain": {"top_tokens": 3}, **settings}
-    for prompt, settings in zip(PROMPTS, SETTINGS, strict=True)
+    {"prompt": prompt, "stop_tokens": [], "explain": {"top_tokens": n_top}, **settings}
+    for n_top, prompt, settings in zip((3, 1, 2, 4, 1, 2), PROMPTS, SETTINGS, strict=True)
 ]
 
 
@@ -62,6 +66,8 @@ class TestWhatIsAnswered:
                     else None
                 )
                 assert told["scores"] == (None if scores is None else near(scores))
+            n_top = {len(one["top_tokens"]) for one in answer["explanation"] if one["generated"] is not None}
+            assert n_top == {body["explain"]["top_tokens"]}
             assert [(one["monitor"], one["position"], one["token"]) for one in answer["alarms"]] == [
                 (one.monitor, one.position, one.token) for one in expected.alarms
             ]
@@ -123,6 +129,30 @@ class TestWhatIsAnswered:
             stopped = asking.post(prompt=[3, 1], max_new_tokens=4, stop_tokens=[free["tokens"][1]]).json()
         assert (free["stop_reason"], stopped["stop_reason"]) == ("length", "stop token")
         assert stopped["tokens"] == free["tokens"][: free["tokens"].index(free["tokens"][1]) + 1]
+
+
+class Bytes:
+    """A tokenizer whose tokens are bytes: some characters take two."""
+
+    def decode(self, ids, skip_special_tokens):
+        return bytes(ids).decode("utf-8", "replace")
+
+
+def test_a_stream_keeps_a_character_back_until_it_is_whole(monkeypatch):
+    monkeypatch.setattr("interp_lab.apps.serve.told.tokenizer_of", lambda model: Bytes())
+
+    async def told() -> list[str]:
+        settings = DecodingSettings(max_new_tokens=9)
+        job = Job(id="a", ids=(1,), settings=settings, watchers=(), n_top=0, wants_scores=False, prompt=None)
+        answer = Answer(job, Loaded(tiny(), "bytes", Watchlist()), explained=False)
+        found = []
+        for token in "né!".encode():
+            answer.hear(Progress(token=token))
+            [(_, delta)] = answer.told_of(Progress(token=token))
+            found.append(delta.text)
+        return found
+
+    assert asyncio.run(told()) == ["n", "", "é", "!"]
 
 
 class TestActions:

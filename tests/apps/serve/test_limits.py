@@ -53,6 +53,16 @@ class TestQueue:
             assert asking.engine.n_waiting == 0
             gate.open()
 
+    def test_takes_nothing_once_it_is_to_end_and_ends_what_it_has(self, monkeypatch):
+        gate = Gate().put_before(monkeypatch)
+        with client() as asking:
+            first = asking.occupied()
+            asking.engine.refuse()
+            refused = [asking.post(**BODY), asking.http.get("/readyz")]
+            gate.open()
+            assert first.result().status_code == 200
+        assert [(one.status_code, one.json()["error"]["code"]) for one in refused] == [(503, "stopping")] * 2
+
 
 class TestTime:
     def test_up_ends_the_row_and_no_other(self, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from interp_lab.apps.serve import ServeConfig, WatchFile, Watchlist
+from interp_lab.apps.serve import ServeConfig, WatchFile, Watchlist, loader
 from interp_lab.config import ConfigError
 from interp_lab.directions import Directions
 from interp_lab.directions.saved import save_directions
@@ -96,6 +96,12 @@ monitors:
         with client(found) as asking:
             answer = asking.post(prompt=[1, 2, 3], max_new_tokens=2).json()
         assert [(one["monitor"], one["position"]) for one in answer["alarms"]] == [("one", 0)]
+
+
+def test_a_model_is_told_of_without_where_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr("interp_lab.apps.serve.loading.load_model", lambda *given, **named: tiny())
+    names = [loader(ServeConfig(model=one), ())().name for one in (str(tmp_path), "compiled/induction")]
+    assert names == [tmp_path.name, "compiled/induction"]
 
 
 def test_prompts_are_kept_in_a_log_only():
