@@ -1,5 +1,8 @@
 """The file behind `--monitors`: what it may hold, and what it becomes."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,6 +13,8 @@ from interp_lab.directions.saved import save_directions
 from interp_lab.models import identity_of
 from interp_lab.production.monitors import Action
 from tests.apps.serve.served import HOOK, client, entry, tiny, weights
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "serving.md"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +31,11 @@ def written(tmp_path, text):
 
 
 class TestAFile:
+    def test_such_as_the_guide_shows_is_read(self, tmp_path):
+        [shown] = re.findall(r"```yaml\n(monitors:\n.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+        one, two = WatchFile.from_yaml(written(tmp_path, shown)).monitors
+        assert (one.name, one.threshold, one.response.coefficient, two.required) == ("competitor", None, 1.0, True)
+
     def test_becomes_monitors(self, tmp_path, direction):
         text = f"""
 monitors:
