@@ -15,6 +15,8 @@ from interp_lab.production.monitors.cases import Drawing
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.experiment import Monitors
 from interp_lab.production.monitors.from_run import as_directions, monitor_of
+from interp_lab.production.monitors.measured import peaks
+from interp_lab.stats import auroc, threshold_at
 
 CONFIG = MonitorsConfig(
     n_fit=48, n_choose=16, n_calibrate=48, n_report=32, n_held_out=None, layers=(1,), kinds=("logistic",), n_random=2,
@@ -38,12 +40,29 @@ def ref(run):
     return RunRef(run=run[0], artefact="monitor")
 
 
+@pytest.fixture(scope="module")
+def cases(model):
+    """Texts of the run by part, drawn again."""
+    every = Drawing(model, CONFIG, set()).cases(144, part=0)
+    order = np.random.default_rng([CONFIG.seed, 92]).permutation(144)
+    ends = {"fit": (0, 48), "choose": (48, 64), "calibrate": (64, 112), "report": (112, 144)}
+    return {name: every.rows(order[start:end]) for name, (start, end) in ends.items()}
+
+
 class TestTheMonitor:
-    def test_scores_texts_as_it_did_in_the_run(self, run, ref, model):
-        one = monitor_from_run(ref, model)
-        cases = Drawing(model, CONFIG, set()).cases(144, part=0)  # those of the run: fit, choose, calibrate, report
-        order = np.random.default_rng([CONFIG.seed, 92]).permutation(144)
-        report = cases.rows(order[-32:])
+    def test_was_chosen_on_other_texts_than_it_was_fitted_on_and_its_threshold_is_of_a_third_part(
+        self, run, ref, model, cases
+    ):
+        one, (_, found) = monitor_from_run(ref, model), run
+        scores = {name: peaks(model, part, [one], batch_size=64)[0] for name, part in cases.items()}
+        areas = {name: auroc(scores[name], cases[name].labels)[0] for name in cases}
+        assert found.choice.auroc[0] == pytest.approx(areas["choose"])
+        assert abs(areas["choose"] - areas["fit"]) > 1e-3  # or this would not tell
+        controls = scores["calibrate"][0, ~cases["calibrate"].labels]
+        assert one.threshold == pytest.approx(threshold_at(controls, CONFIG.rate).value, rel=1e-4)
+
+    def test_scores_texts_as_it_did_in_the_run(self, run, ref, model, cases):
+        one, report = monitor_from_run(ref, model), cases["report"]
         given = [list(ids) for ids in report.ids]
         readings, alarms = readings_on(model, given, MonitorBank((one,)), prompt_lengths=report.prompt_lengths)
         _, found = run
