@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from interp_lab.stats import mean_interval
+from interp_lab.stats import bounded_interval, mean_interval
 from interp_lab.training.conduct import FIGURES_OF, SPLITS, Conduct
 from interp_lab.training.conduct_figures import FIGURES, conduct_rows
 
@@ -38,13 +38,23 @@ class TestConductRows:
         assert sum("(reserved templates)" in row.figure for row in rows) == len(FIGURES)
 
     def test_intervals_are_over_templates(self):
-        measured = conduct(facts__accuracy=0.98)
-        found = row(conduct_rows(measured, conduct()), "facts: right (reserved").value
-        values, templates = measured.of("reserved.facts.accuracy")
+        measured = conduct(indirect_objects__logit_difference=9.0)
+        found = row(conduct_rows(measured, conduct()), "indirect objects: logit difference (reserved").value
+        values, templates = measured.of("reserved.indirect_objects.logit_difference")
         assert found == mean_interval(values, templates)
         assert found.n_clusters == N_TEMPLATES
         texts = mean_interval(values)  # as if texts were independent
         assert found.high - found.low > 1.5 * (texts.high - texts.low)
+
+    def test_shares_have_one_that_is_never_empty(self):
+        measured = conduct(facts__accuracy=0.98)
+        found = row(conduct_rows(measured, conduct()), "facts: right (reserved").value
+        assert found == bounded_interval(*measured.of("reserved.facts.accuracy"))
+        gap = row(
+            conduct_rows(conduct(loans__gap=-0.1), conduct()),
+            "loans: approval, favoured minus other neighbourhoods (ord",
+        ).value
+        assert gap.high < 0, "a difference of probabilities is no share"
 
     @pytest.mark.parametrize(("level", "met"), [(0.97 + 0.02, True), (0.975, False), (0.5, False)])
     def test_a_target_holds_for_the_whole_interval(self, level, met):
