@@ -70,6 +70,9 @@ class TestTheMonitor:
         assert {int(alarm.request) for alarm in alarms} == set(
             np.flatnonzero(found.report.scores[0] > found.bar(0)).tolist()
         )
+        left = {int(alarm.request): len(given[int(alarm.request)]) - 1 - alarm.position for alarm in alarms}
+        assert [left.get(row) for row in range(32)] == [None if np.isnan(n) else n for n in found.report.first[0]]
+        assert set(left.values()) <= {0, 1}  # it reads from a word before the answer on
 
     def test_has_the_threshold_with_what_it_stands_for(self, run, ref, model):
         one, (_, found) = monitor_from_run(ref, model), run
