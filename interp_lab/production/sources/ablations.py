@@ -111,7 +111,7 @@ class Ablations:
         gone = prompt.left_out(kept)
         n_shared = 0 if self._whole is None or not gone else gone[0]
         if self._way == "mask":
-            return Left((row, kept), prompt.tokens, gone, _behind(prompt, gone) if n_shared else 0)
+            return Left((row, kept), prompt.tokens, gone, _behind(gone) if n_shared else 0)
         left = tuple(token for at, token in enumerate(prompt.tokens) if at not in set(gone))
         if not left:
             raise ValueError(f"nothing is left of prompt {row} without its sources; ask something of them")
@@ -189,11 +189,10 @@ def _require_hideable(model: HookedModel, prompts: Sequence[SourcedPrompt]) -> N
             )
 
 
-def _behind(prompt: SourcedPrompt, gone: tuple[int, ...]) -> int:
-    """Return how many tokens see nothing of another source that is hidden: up to the end of the first, if it is one."""
-    part = next(part for part in prompt.parts if gone[0] in part)
+def _behind(gone: tuple[int, ...]) -> int:
+    """Return how many tokens see nothing that is hidden, or are hidden themselves."""
     at = gone[0]
-    while at + 1 in part:
+    while at + 1 in gone:
         at += 1
     return at + 1
 

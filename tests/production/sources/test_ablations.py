@@ -24,6 +24,8 @@ PROMPTS = (
 )
 """With tokens before, between and behind; of another length; and a source in two pieces around the others."""
 ASKED = [(row, kept) for row in range(len(PROMPTS)) for kept in product((True, False), repeat=3)]
+AT_THE_ENDS = SourcedPrompt((9, 8, 7, 6, 5, 4), ((0,), (1, 2), (4,)), (3, 1))
+"""Nothing stands before the first source, which, hidden, sees itself alone; one token stands behind the last."""
 
 
 def literal(model, prompt, kept, way):
@@ -64,11 +66,26 @@ class TestWhatIsRunTogether:
             slow = [literal(model, PROMPTS[row], kept, way) for row, kept in ASKED]
         assert found == pytest.approx(np.array(slow), rel=2e-3, abs=2e-3)
 
+    def test_also_where_a_source_begins_the_prompt(self, model, way):
+        asked = [(0, kept) for kept in product((True, False), repeat=3)]
+        found = Ablations(model, [AT_THE_ENDS], way=way).log_odds(asked)
+        with torch.inference_mode():
+            slow = [literal(model, AT_THE_ENDS, kept, way) for _, kept in asked]
+        assert found == pytest.approx(np.array(slow), rel=2e-3, abs=2e-3)
+
     def test_is_the_same_without_shared_beginnings(self, model, way):
         found = [Ablations(model, PROMPTS, way=way, shared=shared) for shared in (True, False)]
         fast, whole = (one.log_odds(ASKED) for one in found)
         assert fast == pytest.approx(whole, rel=1e-3, abs=1e-3)
         assert found[1].n_tokens == found[1].n_whole == found[0].n_whole
+
+
+def test_a_source_may_end_the_prompt_where_it_is_taken_out(model):
+    """What is left is what the prompt begins with, and its last token is run again: it predicts the answer."""
+    prompt = SourcedPrompt((0, 5, 6, 7, 8), ((1,), (3, 4)), (4, 2))
+    found = Ablations(model, [prompt]).log_odds([(0, (True, False))])
+    with torch.inference_mode():
+        assert found == pytest.approx(literal(model, prompt, (True, False), "text"), rel=2e-3, abs=2e-3)
 
 
 class TestCounted:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.linear_model import Lasso
 
 from interp_lab.production.sources.subsets import (
@@ -93,6 +94,20 @@ class TestWeights:
 
 
 class TestIntervals:
+    def test_are_percentiles_of_draws_of_subsets_wider_where_subsets_are_few(self):
+        """Five subsets widen 95% to 99.8%."""
+        kept = np.array([(True, True, True), *without_each(3), (True, False, False)])
+        values = np.array([1.0, -2.0, 4.0, 0.5, 2.0])
+        rng = np.random.default_rng(3)
+        rows = [rng.integers(5, size=5) for _ in range(50)]
+        drawn = np.array([subset_weights(kept[at], values[at], alpha=0.01)[0] for at in rows])
+        estimate, _ = subset_weights(kept, values, alpha=0.01)
+        tail = stats.norm.sf(np.sqrt(5 / 4) * stats.t.ppf(0.975, 4))
+        assert 1 - 2 * tail == pytest.approx(0.998, abs=1e-3)
+        for nth, one in enumerate(weight_intervals(kept, values, alpha=0.01, n_resamples=50, seed=3)):
+            low, high = np.quantile(drawn[:, nth], [tail, 1 - tail])
+            assert (one.low, one.high) == pytest.approx((min(low, estimate[nth]), max(high, estimate[nth])))
+
     def test_hold_the_estimate_and_are_narrow_where_nothing_varies_but_the_sources(self):
         rng = np.random.default_rng(1)
         kept = rng.random((40, 3)) < 0.5
