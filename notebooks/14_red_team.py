@@ -26,7 +26,7 @@ from interp_lab.production.red_team import RedTeam, RedTeamConfig, replay, write
 
 model = load_model("organism")
 asked = RedTeamConfig(
-    searches=("slots/gradient", "slots/random", "tokens/gradient"),
+    searches=("slots/gradient", "slots/random", "tokens/gradient", "tokens/likely_mutation"),
     planted=("paper=waxed", "seal=broken"),
     n_seeds=2,
     budget=400,
@@ -47,8 +47,9 @@ found.tables()["clusters"][["shared", "hits", "commonest edit", "found by"]]
 # %% [markdown]
 # **What it cost.** `slots` knows which values the slots of a template may take, and then there is little to search:
 # drawing them at random comes to any pair of words soon. `tokens` knows nothing but the tokenizer; there random search
-# has some 600 words for each of 30 places, and what finds the trigger is the gradient together with what the model
-# itself finds likely in each place. What this does not show: that nothing else is there.
+# has some 600 words for each of 30 places. What helps is to try only what the model itself finds likely in each place;
+# `likely_mutation` is the same climb as `gradient` without the gradient, and says what that adds: here nothing that is
+# clear of zero. What this does not show: that nothing else is there.
 
 # %%
 found.tables()["searches"][

@@ -128,6 +128,11 @@ class TestRates:
         )
         assert result.metrics()["slots/random/found_planted"] == 0.0
 
+    def test_planted_edits_and_one_more_are_not_exactly_these(self, result):
+        searched = [Searched("slots/random", 0, 100, ("a",), (hit("colour=red with paper=waxed with seal=broken"),))]
+        found = replace(result, runs=Runs.of(searched), hits=Hits.of(searched))
+        assert np.isnan(found.first_planted("slots/random")).all()
+
     def test_kinds_of_hits_in_words(self, result):
         first, second = result.clusters
         assert first.shares == "'waxed' for the paper and 'broken' for the seal"

@@ -14,6 +14,7 @@ from interp_lab.production.red_team.known_answers import Both, rows
 from interp_lab.production.red_team.methods import METHODS
 from interp_lab.production.red_team.searching import SearchRun
 from interp_lab.production.red_team.target import Target, fluency_of, read, rows_of, slopes, target_of
+from interp_lab.tasks.batch import pad_token
 from tests.production.red_team.cases import FREE, counted, episode, first_start, target_of_words
 from tests.tasks.reading import grammar_reader
 
@@ -75,10 +76,12 @@ class TestTarget:
         np.testing.assert_array_equal(found.value, found.turn)
 
     def test_a_direction_is_read_at_its_largest_token_or_the_last_padding_left_out(self, model):
-        vector = torch.nn.functional.one_hot(torch.tensor(0), int(model.cfg.d_model)).float()
-        ids = [(1, 2, 3), (4, 5, 6, 7, 8)]
+        ids, put_in = [(11, 12, 13), (14, 15, 16, 17, 18)], model.embed.W_E.detach()
+        place = int((put_in[pad_token(model)] - put_in[[11, 12, 13]].amax(0)).argmax())
+        assert put_in[pad_token(model), place] > put_in[[11, 12, 13], place].max(), "padding would be the largest"
+        vector = torch.nn.functional.one_hot(torch.tensor(place), int(model.cfg.d_model)).float()
         given = rows_of(model, ids, [(1, 2)] * 2)
-        table = model.embed.W_E[:, 0].detach()
+        table = put_in[:, place]
         for over in ("max", "last"):
             found = read(model, Target("x", "u", vector, "hook_embed", over), given, batch_size=8)
             expected = [max(table[list(own)]) if over == "max" else table[own[-1]] for own in ids]
@@ -179,6 +182,19 @@ class TestPairs:
             own = episode(model, target, threshold=1.0, budget=1500, pairs=pairs)
             METHODS[method](own, np.random.default_rng(0))
             assert (own.hit is not None) is found
+
+    def test_what_is_likely_is_so_in_the_input_that_is_asked_about_with_a_gradient_or_without(self, model):
+        own = episode(model, target_of_words(model, "waxed"), threshold=9.0, max_drop=0.01)
+        start, moved = own.space.unchanged(), own.space.unchanged()
+        moved[:3] = 1
+        said = []
+        for state in (start, moved):
+            plain, (_, beside) = own.likely(state), own.first_order(state)
+            assert all((one == other).mean() > 0.98 for one, other in zip(plain, beside, strict=True)), (
+                "but for rounding"
+            )
+            said.append(np.concatenate(plain))
+        assert (said[0] != said[1]).mean() > 0.05
 
     @pytest.mark.parametrize("method", ["gradient", "likely_mutation"])
     def test_climbs_try_what_is_likely_and_nothing_else(self, model, method):
