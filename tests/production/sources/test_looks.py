@@ -45,9 +45,10 @@ class TestAttention:
 
 class TestGradients:
     def test_integrated_gradients_add_up_to_what_the_sources_do_together(self, model):
-        few, many = (integrated_gradients(model, PROMPTS, steps=steps)[1].max() for steps in (2, 24))
-        assert many < 0.05
-        assert many < few
+        """Gradients at the middles of steps miss a quarter with twice as many; at their ends they would miss a half."""
+        few, many = (integrated_gradients(model, PROMPTS, steps=steps)[1].max() for steps in (4, 8))
+        assert many < 0.02
+        assert many < few / 3
 
     def test_prompts_of_other_lengths_beside_it_change_nothing(self, model):
         for method in (input_x_gradient, lambda *given: integrated_gradients(*given, steps=3)[0]):
