@@ -294,3 +294,11 @@ class TestIntervals:
         alike = own.false_positives(self.part_of([high] * 4 + ([high] * 2 + [low] * 2) * 10, labels), 0)
         assert apart.estimate == alike.estimate == 0.5
         assert apart.high - apart.low > alike.high - alike.low
+
+    def test_probabilities_are_fitted_on_the_texts_that_calibrate_and_no_others(self, competitor):
+        scores, labels = [float(n) for n in range(40)], [False] * 20 + [True] * 20
+        own = replace(competitor, names=("one",), calibrate=self.part_of(scores, labels))
+        turned = self.part_of(scores, labels[::-1])
+        assert own.calibration(turned).ece > 0.6
+        assert own.miscalibration(turned).low > 0.3
+        assert own.calibration(own.calibrate).ece < 0.2
