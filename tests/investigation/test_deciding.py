@@ -114,6 +114,18 @@ class TestOneCorrectionOverAll:
         assert [one.claim for one in together] == [one.claim for one in apart]
         assert [one.claim.effect.p_adjusted for one in apart] == pytest.approx([0.04, 0.04])
 
+    def test_at_the_rate_of_the_investigation(self):
+        """p 0.1 of one: clear at a rate of 0.2, whatever its own test was told."""
+        (found,) = decide([hypothesis("a")], {"confirm/toss": Said([claim("a", 0.1)])}, fdr=0.2)
+        assert (found.claim.alpha, found.holds) == (0.2, True)
+
+    def test_in_the_model_beside_what_is_small_is_what_its_own_test_says(self):
+        """The smallest effect of interest may be a share of what a corruption costs there."""
+        own, there = (Said([Claim("a", "", _with_margin(claim("a"), margin))]) for margin in (0.04, 0.03))
+        tests = {"confirm/toss": own, "confirm-beside/toss": there}
+        (found,) = decide([hypothesis("a")], tests, fdr=0.05, beside="tuned")
+        assert (found.claim.effect.margin, found.beside.effect.margin) == (0.05, 0.03)
+
 
 class TestRefuted:
     def test_where_the_sign_turns_and_with_it_the_sentence(self):
