@@ -168,6 +168,10 @@ class TestRefuted:
         assert (found.claim, found.turned) == (None, True)
         assert found.why == "The effect turned its sign: -1 [-1.1, -0.9] logits."
 
+    def test_where_what_lowered_raises(self):
+        (found,) = decide([hypothesis("a", estimate=-1.0)], {"confirm/toss": Said([claim("a", value=1.0)])}, fdr=0.05)
+        assert (found.claim, found.turned) == (None, True)
+
     def test_where_nothing_is_left_of_it_with_its_numbers(self):
         """-0.05 +- 0.1 is no other sign; it is no effect."""
         (found,) = decided(("it matters", claim("it matters", value=-0.05)))
