@@ -48,7 +48,9 @@ class TestQueue:
         with client(max_batch=1, timeout_s=0.3) as asking:
             asking.later(**BODY)
             until(lambda: bool(asking.engine._running))
+            began = time.monotonic()
             answer = asking.post(**BODY, **asked)
+            assert time.monotonic() - began < 30
             assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timed_out")
             assert asking.engine.n_waiting == 0
             gate.open()
