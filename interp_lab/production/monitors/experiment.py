@@ -79,7 +79,7 @@ class _Work:
             raise ValueError(
                 f"layers={list(layers)} of a model with {n_layers}: "
                 + ("responses act in the layer after the monitor's, so " if self.config.says is not None else "")
-                + f"name layers from 0 to {last}"
+                + (f"name layers from 0 to {last}" if last >= 0 else "a model of one layer has none; set says to null")
             )
         self.hooks = tuple(f"blocks.{layer}.hook_resid_post" for layer in layers)
 
