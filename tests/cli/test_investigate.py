@@ -40,7 +40,7 @@ def test_tells_what_holds_what_is_refuted_and_where_it_is_kept(file, tmp_path, c
     said = capsys.readouterr().out
     assert re.search(r"H2 +toss +a +1.00 \(0.90 1.10\) +0.002 +R", said), "of two, p = 0.001 doubles"
     assert re.search(r"H1 +toss +b +refuted", said)
-    assert "H1: The test does not make this statement: the effect turned its sign" in said
+    assert "H1: The effect turned its sign: 1.5 [1.4, 1.6] logits." in said
     assert "tested on held-out examples: 1 holds, 1 of these also on held-out templates; 1 refuted." in said
     assert f"sha256 {read_investigation(out).hypotheses_hash}" in said
     assert f"its page: interp-lab investigate {file} --quick --out {out}" in said.replace("\n", " ")

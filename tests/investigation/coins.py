@@ -94,7 +94,13 @@ class CoinsResult:
         )
 
     def components(self) -> list[Component]:
-        return []
+        tossed = [name for name in self.config.chosen or self.effects if name in self.effects]
+        return [
+            Component(
+                name, NAME, True, evidence(self.effects[name], 1.0, Split.REPORT).effect, "logits", None, selected=True
+            )
+            for name in tossed
+        ]
 
     def metrics(self) -> dict[str, float]:
         return {"n": float(len(self.effects))}

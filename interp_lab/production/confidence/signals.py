@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
 
+from interp_lab.linear import logistic_line
 from interp_lab.production.confidence.answering import Answered, answer, is_right
 from interp_lab.production.confidence.asked import Question
 from interp_lab.production.confidence.config import ConfidenceConfig
@@ -128,7 +129,7 @@ class Reader:
         losses = np.array([self._loss(answered.last[:, nth], right) for nth in range(len(hooks))])
         best = int(losses.argmin())
         x = answered.last[:, best]
-        weights, bias = self._probe(x, right)
+        weights, bias = logistic_line(x, right, penalty=self.config.penalty)
         return Usual(hooks[best], weights, bias, "identity", 0.0, *_whitened(x), tuple(hooks), losses)
 
     def hooks_read(self) -> tuple[str, ...]:
@@ -177,14 +178,6 @@ class Reader:
         found[have] = np.maximum(falls.max(1), 0.0)
         return found
 
-    def _probe(self, x: np.ndarray, right: np.ndarray) -> tuple[Float[np.ndarray, " d"], float]:
-        from sklearn.linear_model import LogisticRegression
-
-        centre, scale = x.mean(0, dtype=np.float64), float(x.std()) or 1.0
-        fitted = LogisticRegression(C=1 / self.config.penalty, max_iter=2000).fit((x - centre) / scale, right)
-        weights = fitted.coef_[0] / scale
-        return weights, float(fitted.intercept_[0] - weights @ centre)
-
     def _loss(self, x: np.ndarray, right: np.ndarray) -> float:
         """Return the loss of a probe on prompts that it was not fitted on (nats)."""
         places = np.random.default_rng([self.config.seed, 93]).permutation(len(right)) % _N_FOLDS
@@ -193,7 +186,7 @@ class Reader:
             own = places != fold
             if right[own].all() or not right[own].any():
                 return float("inf")
-            weights, bias = self._probe(x[own], right[own])
+            weights, bias = logistic_line(x[own], right[own], penalty=self.config.penalty)
             scores[~own] = x[~own] @ weights + bias
         return float(np.logaddexp(0.0, np.where(right, -scores, scores)).mean())
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from interp_lab.hooks import capture, device_of
 from interp_lab.identity import ModelIdentity
+from interp_lab.linear import logistic_line
 from interp_lab.production.monitors.cases import Cases
 from interp_lab.production.monitors.config import Kind
 from interp_lab.production.monitors.monitor import Monitor
@@ -42,12 +43,7 @@ def fitted(
     if kind == "mean difference":
         high, low = x[labels].mean(0, dtype=np.float64), x[~labels].mean(0, dtype=np.float64)
         return high - low, float(-(high - low) @ (high + low) / 2)
-    from sklearn.linear_model import LogisticRegression
-
-    centre, scale = x.mean(0, dtype=np.float64), float(x.std()) or 1.0
-    found = LogisticRegression(C=1.0, max_iter=2000).fit((x - centre) / scale, labels)
-    weights = found.coef_[0] / scale
-    return weights, float(found.intercept_[0] - weights @ centre)
+    return logistic_line(x, labels)
 
 
 def monitor(
