@@ -15,11 +15,8 @@ from interp_lab.effects.behaviour import lacks_behaviour
 from interp_lab.effects.metric_names import COSTS
 from interp_lab.experiment import Provenance
 from interp_lab.hypotheses import Confirmation
-from interp_lab.stats import bounded_interval, mean_interval
-from interp_lab.types import UNMEASURED, Interval
-
-SHARE, CHANGE_OF_SHARE = (0.0, 1.0), (-1.0, 1.0)
-"""Bounds, for intervals."""
+from interp_lab.stats import SHARE, known_interval
+from interp_lab.types import Interval
 
 
 @dataclass(frozen=True)
@@ -49,17 +46,8 @@ class BehaviourClaims:
         *,
         within: tuple[float, float] | None = None,
     ) -> Interval:
-        """Return the interval of a mean, over the examples for which there is a value.
-
-        Args:
-            within: bounds of the values, if they have any (`SHARE`, `CHANGE_OF_SHARE`).
-        """
-        known = np.isfinite(values)
-        if known.sum() < 2 or len(set(clusters[known].tolist())) < 2:
-            return UNMEASURED
-        if within is not None:
-            return bounded_interval(values[known], clusters[known], within=within, level=self.config.level)
-        return mean_interval(values[known], clusters[known], level=self.config.level, seed=self.config.seed)
+        """Return the interval of a mean, over the examples for which there is a value; see `stats.known_interval`."""
+        return known_interval(values, clusters, within=within, level=self.config.level, seed=self.config.seed)
 
     @cached_property
     def not_asked(self) -> str | None:

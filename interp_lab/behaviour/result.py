@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from interp_lab.behaviour.claimed import CHANGE_OF_SHARE, SHARE, BehaviourClaims
+from interp_lab.behaviour.claimed import BehaviourClaims
 from interp_lab.behaviour.config import BehaviourConfig
 from interp_lab.behaviour.measured import Able, Behaved
 from interp_lab.claims import Grade, Split, how_much_holds
 from interp_lab.experiment import Provenance, Section, there
 from interp_lab.plots import interval_plot
 from interp_lab.runs.fields import from_arrays
+from interp_lab.stats import SHARE, SIGNED
 from interp_lab.types import Interval
 
 DOES_NOT_SHOW = (
@@ -115,7 +116,7 @@ class BehaviourResult(BehaviourClaims):
             right, templates = able.right[nth], able.templates[nth]
             row = {"task": name, **self.interval(right, templates, within=SHARE).columns("accuracy")}
             if self.under is not None:
-                change = self.interval(able.steered[nth] - right, templates, within=CHANGE_OF_SHARE)
+                change = self.interval(able.steered[nth] - right, templates, within=SIGNED)
                 row |= self.interval(able.steered[nth], templates, within=SHARE).columns("under")
                 row |= change.columns("change")
             rows.append(row)

@@ -5,6 +5,7 @@ from interp_lab.stats.bootstrap import Intervals, bootstrap_interval, mean_inter
 from interp_lab.stats.correlation import of_largest, site_correlation
 from interp_lab.stats.drift import Drift, drift
 from interp_lab.stats.fdr import benjamini_hochberg
+from interp_lab.stats.known import SHARE, SIGNED, known_interval
 from interp_lab.stats.operating import Threshold, fewest_controls, recall_at, threshold_at
 from interp_lab.stats.paired import PairedDifference, difference_from_several, feasible_test, paired_difference
 from interp_lab.stats.permutation import PermutationResult, sign_flip_test, two_sample_test
@@ -14,6 +15,8 @@ from interp_lab.stats.splits import Splits, split_by_template
 from interp_lab.stats.student import t_test
 
 __all__ = [
+    "SHARE",
+    "SIGNED",
     "Drift",
     "Intervals",
     "PairedDifference",
@@ -30,6 +33,7 @@ __all__ = [
     "drift",
     "feasible_test",
     "fewest_controls",
+    "known_interval",
     "mean_interval",
     "of_largest",
     "paired_difference",

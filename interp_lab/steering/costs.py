@@ -10,7 +10,7 @@ from interp_lab.claims import Split
 from interp_lab.decoding.where import Prompted
 from interp_lab.interventions import Intervention
 from interp_lab.runs.fields import KeptFields
-from interp_lab.stats import bounded_interval
+from interp_lab.stats import SIGNED, bounded_interval
 from interp_lab.steering.capabilities import Capability, capability_of
 from interp_lab.steering.choice import Price
 from interp_lab.steering.config import Budget, SteeringConfig
@@ -54,7 +54,7 @@ class Costs(KeptFields):
         """
         lost = self.clean_right[capability] - self.right[capability, setting]
         clusters = clusters_of(self.question_templates[capability])
-        return bounded_interval(lost, clusters, within=(-1.0, 1.0), level=level)
+        return bounded_interval(lost, clusters, within=SIGNED, level=level)
 
     @property
     def losses(self) -> Float[np.ndarray, "capability setting"]:

@@ -15,12 +15,10 @@ from interp_lab.hypotheses import Component, Confirmation
 from interp_lab.production.counterfactuals.choice import AnyValue, Chosen, Directed
 from interp_lab.production.counterfactuals.config import CounterfactualsConfig
 from interp_lab.production.counterfactuals.measured import CounterfactualSplit
-from interp_lab.stats import bounded_interval, mean_interval
-from interp_lab.types import UNMEASURED, Interval
+from interp_lab.stats import SHARE, known_interval
+from interp_lab.types import Interval
 
 UNIT = "share of texts"
-SHARES, DIFFERENCES = (0.0, 1.0), (-1.0, 1.0)
-"""Bounds of shares; of their differences, and of correlations."""
 _FEWEST = 8
 """Texts that something must be asked of, so that it is tested."""
 UNCERTAIN: dict[type, str] = {
@@ -66,21 +64,16 @@ class CounterfactualClaims:
         values: Float[np.ndarray, " example"],
         templates: Shaped[np.ndarray, " example"],
         *,
-        within: tuple[float, float] | None = SHARES,
+        within: tuple[float, float] | None = SHARE,
     ) -> Interval:
         """Return the interval of a mean over the texts for which there is a value, by template.
 
         Args:
             within: bounds of the values; `None` if they have none, such as nats.
         """
-        known = np.isfinite(values)
-        if known.sum() < 2:
-            return UNMEASURED
-        own = templates[known]
-        clusters = own if len(set(own.tolist())) > 1 else None
-        if within is None:
-            return mean_interval(values[known], clusters, level=self.config.level, seed=self.config.seed)
-        return bounded_interval(values[known], clusters, within=within, level=self.config.level)
+        own = templates[np.isfinite(values)]
+        clusters = templates if len(set(own.tolist())) > 1 else None
+        return known_interval(values, clusters, within=within, level=self.config.level, seed=self.config.seed)
 
     def share(self, chosen: Directed | AnyValue, split: Split = Split.REPORT) -> Interval:
         """Return the share of texts whose answer flips."""

@@ -6,8 +6,9 @@ from jaxtyping import Float
 
 from interp_lab.claims import Split
 from interp_lab.production.counterfactuals.choice import AnyValue
-from interp_lab.production.counterfactuals.claimed import DIFFERENCES, CounterfactualClaims
+from interp_lab.production.counterfactuals.claimed import CounterfactualClaims
 from interp_lab.production.counterfactuals.rule import Truth
+from interp_lab.stats import SIGNED
 from interp_lab.types import Interval
 
 
@@ -27,7 +28,7 @@ def methods_table(found: CounterfactualClaims) -> pd.DataFrame:
                     **found.interval(own.size[nth], templates, within=most).columns("edits"),
                     **found.interval(own.turn[nth], templates, within=None).columns("turn"),
                     "foretold turn": _mean(own.estimated[nth]),
-                    **found.interval(own.agreement[nth], templates, within=DIFFERENCES).columns("rank correlation"),
+                    **found.interval(own.agreement[nth], templates, within=SIGNED).columns("rank correlation"),
                     **found.interval(own.plausibility[nth], templates, within=None).columns("plausibility"),
                     **found.interval(own.member[nth], templates).columns("as a template"),
                     "tried": _mean(own.n_tried[nth]),
@@ -88,10 +89,10 @@ def fairness_of(found: CounterfactualClaims, split: Split, nth: int) -> dict[str
     return {
         "any value flips": found.interval(own.any_value[nth], templates),
         "the same in the other model": found.interval(own.against[nth], templates),
-        "difference": found.interval(own.any_value[nth] - own.against[nth], templates, within=DIFFERENCES),
+        "difference": found.interval(own.any_value[nth] - own.against[nth], templates, within=SIGNED),
         "values of another group": found.interval(own.across[nth], templates),
         "values of the same group": found.interval(own.within[nth], templates),
-        "across minus within": found.interval(own.across[nth] - own.within[nth], templates, within=DIFFERENCES),
+        "across minus within": found.interval(own.across[nth] - own.within[nth], templates, within=SIGNED),
     }
 
 

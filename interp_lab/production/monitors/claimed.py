@@ -13,6 +13,7 @@ from interp_lab.experiment import Provenance
 from interp_lab.production.monitors.config import MonitorsConfig
 from interp_lab.production.monitors.measured import KEYWORDS, STEERED, STOPPED, UNWATCHED, Choice, Cost, Made, Part
 from interp_lab.stats import (
+    SIGNED,
     PairedDifference,
     auroc_by_document,
     bootstrap_interval,
@@ -96,7 +97,7 @@ class MonitorsClaims:
         found = paired_difference(own, against, part.templates, level=level, seed=self.config.seed)
         low, high = found.intervals.low.copy(), found.intervals.high.copy()
         for nth in np.flatnonzero(np.ptp(own - against, -1) < ROUNDING):
-            exact = bounded_interval(own[nth] - against[nth], part.templates, within=(-1.0, 1.0), level=level)
+            exact = bounded_interval(own[nth] - against[nth], part.templates, within=SIGNED, level=level)
             low[nth], high[nth] = exact.low, exact.high
         return tuple(others), replace(found, intervals=replace(found.intervals, low=low, high=high))
 

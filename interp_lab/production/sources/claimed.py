@@ -16,8 +16,8 @@ from interp_lab.production.sources.ablations import Way, other_way
 from interp_lab.production.sources.answers import LEAST, UNIT
 from interp_lab.production.sources.config import SourcesConfig
 from interp_lab.production.sources.measured import SourcesOfSplit
-from interp_lab.stats import bounded_interval, mean_interval
-from interp_lab.types import UNMEASURED, Interval
+from interp_lab.stats import SHARE, known_interval, mean_interval
+from interp_lab.types import Interval
 
 WITHOUT: dict[Way, str] = {"text": "taken out of the text", "mask": "hidden from all that follows"}
 """What becomes of sources, by way."""
@@ -68,16 +68,12 @@ class SourcesClaims:
         Args:
             within: bounds of the values, where they have some; see `stats.bounded_interval`.
         """
-        labels, known = (self.report if split is None else split).clusters, np.isfinite(values)
-        if len(set(labels[known].tolist())) < 2:
-            return UNMEASURED
-        if within is not None:
-            return bounded_interval(values[known], labels[known], within=within, level=self.config.level)
-        return mean_interval(values[known], labels[known], level=self.config.level, seed=self.config.seed)
+        clusters = (self.report if split is None else split).clusters
+        return known_interval(values, clusters, within=within, level=self.config.level, seed=self.config.seed)
 
     def share(self, values: Float[np.ndarray, " example"], split: SourcesOfSplit | None = None) -> Interval:
         """Return the interval of a mean of values from 0 to 1; see `over`."""
-        return self.over(values, split, within=(0.0, 1.0))
+        return self.over(values, split, within=SHARE)
 
     @cached_property
     def not_asked(self) -> str | None:

@@ -6,6 +6,7 @@ import pandas as pd
 from interp_lab.production.sources.claimed import SourcesClaims
 from interp_lab.production.sources.config import OVERLAP
 from interp_lab.production.sources.scores import LOOKS
+from interp_lab.stats import SIGNED
 from interp_lab.types import UNMEASURED
 
 
@@ -29,7 +30,7 @@ def methods_table(found: SourcesClaims) -> pd.DataFrame:
             row |= found.share(held.hits[nth], held).columns("accuracy")
             row |= found.share(np.where(held.right == 0, held.hits[nth], np.nan), held).columns("accuracy_if_wrong")
             row |= found.over(held.needed[1, nth], held).columns("lost")
-            row |= found.over(held.foretold[nth], held, within=(-1.0, 1.0)).columns("foretold")
+            row |= found.over(held.foretold[nth], held, within=SIGNED).columns("foretold")
             rows.append({**row, "grade": _graded(found, nth)})
         row = {"method": "at random", "split": str(split), "kind": "control"}
         dealt = held.shuffled_hits.mean(0)
@@ -58,7 +59,7 @@ def agreement_table(found: SourcesClaims) -> pd.DataFrame:
                 continue
             apart = np.where(held.same[nth, judge] < 1, 1.0, np.nan)
             row: dict[str, object] = {"method": name, "split": str(split)}
-            row |= found.over(held.tau[nth, judge], held, within=(-1.0, 1.0)).columns("tau")
+            row |= found.over(held.tau[nth, judge], held, within=SIGNED).columns("tau")
             row |= found.share(held.same[nth, judge], held).columns("same_first")
             row["n_apart"] = int(np.nansum(apart))
             row |= found.share(held.hits[nth] * apart, held).columns("right_where_apart")

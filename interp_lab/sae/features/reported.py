@@ -8,7 +8,7 @@ import pandas as pd
 from interp_lab.sae.features.combination import COMMONEST, DENSE, FEW, PAIR, SHUFFLED, SINGLE, WORDS, Combination, Told
 from interp_lab.sae.features.differing import Difference
 from interp_lab.sae.features.overview import Overview
-from interp_lab.stats import bounded_interval, paired_difference
+from interp_lab.stats import SIGNED, bounded_interval, paired_difference
 from interp_lab.types import Interval
 
 N_DENSE = 12
@@ -149,7 +149,7 @@ def less_than_pair(one: Combination, name: str, *, level: float) -> Interval:
     found = paired_difference(pair[None], other[None], list(told.templates), level=level).intervals.at(0)
     if found.low < found.high or name == PAIR:
         return found
-    return bounded_interval(pair - other, list(told.templates), within=(-1.0, 1.0), level=level)
+    return bounded_interval(pair - other, list(told.templates), within=SIGNED, level=level)
 
 
 def _ends(name: str, interval: Interval) -> dict[str, float]:
